@@ -1,0 +1,1 @@
+"""The chain rule: record a NumPy function, rules, the backward pass, `grad` and its family."""

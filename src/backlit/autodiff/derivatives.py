@@ -1,0 +1,578 @@
+"""`grad` and its family: gradients, Jacobians and Hessians of functions written in NumPy.
+
+All of them are a few lines around one thing, the pullback of `vjp`: run the function once on
+traced values, then walk back with the adjoint of its result. Signatures follow JAX's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from backlit.autodiff.backward import backward_pass, trace
+from backlit.autodiff.errors import TraceError
+from backlit.autodiff.tape import Entry, Tape
+from backlit.autodiff.traced import Traced
+from backlit.program import tree
+
+Function = Callable[..., Any]
+Argnums = int | Sequence[int]
+
+
+def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+    """Return the function that computes the gradient of ``f``.
+
+    Parameters
+    ----------
+    f : callable
+        A function written in NumPy, with a scalar result.
+    argnums : int or sequence of int, default 0
+        The positional arguments to differentiate by. Each is a float, a floating-point array, or
+        a nested tuple, list or dict of these.
+    has_aux : bool, default False
+        Whether ``f`` returns a pair of its result and something else to hand out.
+
+    Returns
+    -------
+    callable
+        Takes the arguments of ``f``. Returns the gradient, in the structure, shapes and dtypes of
+        the argument; a tuple of gradients if ``argnums`` is a sequence; a pair of that and the
+        auxiliary result if ``has_aux``.
+
+    Raises
+    ------
+    TraceError
+        If the result is not a scalar, an argument is not floating-point, or ``f`` does something
+        that cannot be differentiated; the message names the line.
+
+    Notes
+    -----
+    Reverse mode: one run of ``f`` and one walk back, whatever the number of inputs (S. Linnainmaa
+    1970; D. Rumelhart, G. Hinton and R. Williams 1986). An argument that the result does not
+    depend on has gradient zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backlit
+    >>> backlit.grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0, 3.0]))
+    array([2., 4., 6.])
+    >>> float(backlit.grad(backlit.grad(np.sin))(0.5)) == -np.sin(0.5)
+    True
+    """
+    with_value = value_and_grad(f, argnums, has_aux)
+
+    def gradient(*arguments: Any, **keywords: Any) -> Any:
+        result, gradients = with_value(*arguments, **keywords)
+        return (gradients, result[1]) if has_aux else gradients
+
+    return _named(gradient, f, "gradient")
+
+
+def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+    """Return the function that computes ``f`` and its gradient.
+
+    Parameters
+    ----------
+    f : callable
+        A function written in NumPy, with a scalar result.
+    argnums : int or sequence of int, default 0
+        The positional arguments to differentiate by.
+    has_aux : bool, default False
+        Whether ``f`` returns a pair of its result and something else to hand out.
+
+    Returns
+    -------
+    callable
+        Takes the arguments of ``f`` and returns ``(value, gradient)``, or ``((value, aux),
+        gradient)`` if ``has_aux``.
+
+    Raises
+    ------
+    TraceError
+        As `grad`.
+
+    Examples
+    --------
+    >>> import backlit
+    >>> value, slope = backlit.value_and_grad(lambda x: x**3)(2.0)
+    >>> float(value), float(slope)
+    (8.0, 12.0)
+    """
+
+    def both(*arguments: Any, **keywords: Any) -> Any:
+        run = _Run("grad", f, arguments, keywords, argnums, has_aux)
+        result = run.result
+        if isinstance(result, Traced):
+            shape = result.shape
+        elif tree.is_container(result):
+            raise TraceError(
+                f"grad: {_name(f)} returned {_outline(result)}, and only a scalar has a gradient; "
+                "return one number (np.sum(...), say), or use jacobian or vjp"
+            )
+        else:
+            shape = np.shape(result)
+            _check_result("grad", f, result)
+        if shape != ():
+            raise TraceError(
+                f"grad: {_name(f)} returned an array of shape {shape}, and only a scalar has a "
+                "gradient; reduce it (np.sum, np.mean), or use jacobian, vjp or elementwise_grad"
+            )
+        gradients = run.pull([_one_like(result)], keep=False)
+        value = (result_value(result, run.tape), run.aux) if has_aux else result_value(result, run.tape)
+        return value, gradients
+
+    return _named(both, f, "value and gradient")
+
+
+def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
+    """Run ``f`` and return its value and its pullback.
+
+    Parameters
+    ----------
+    f : callable
+    *primals : floats, floating-point arrays, or nested tuples, lists and dicts of these
+        The arguments of ``f``.
+    has_aux : bool, default False
+        Whether ``f`` returns a pair of its result and something else to hand out.
+
+    Returns
+    -------
+    value : the result of ``f``
+    pullback : callable
+        Takes an adjoint in the structure of the result; returns a tuple with the adjoint of each
+        primal: the vector-Jacobian product ``v J``. It may be called any number of times.
+    aux
+        Only if ``has_aux``.
+
+    Raises
+    ------
+    TraceError
+        As `grad`, but for the shape of the result, which may be any.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backlit
+    >>> y, pullback = backlit.vjp(lambda x: x**2, np.array([1.0, 2.0]))
+    >>> pullback(np.array([1.0, 10.0]))
+    (array([ 2., 40.]),)
+    """
+    run = _Run("vjp", f, primals, {}, tuple(range(len(primals))), has_aux)
+    for leaf in tree.leaves(run.result):
+        _check_result("vjp", f, leaf)
+    value = tree.map_leaves(lambda leaf: result_value(leaf, run.tape), run.result)
+
+    def pullback(adjoint: Any) -> tuple[Any, ...]:
+        """Return the adjoint of each primal for an ``adjoint`` of the result."""
+        try:
+            seeds = tree.leaves(tree.map_leaves(_seed, value, adjoint))
+        except ValueError as error:
+            raise TraceError(f"vjp: the adjoint and the result of {_name(f)}: {error}") from None
+        return run.pull(seeds, keep=True)
+
+    return (value, pullback, run.aux) if has_aux else (value, pullback)
+
+
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """Run ``f`` and return its value and its derivative in one direction.
+
+    Parameters
+    ----------
+    f : callable
+    primals : tuple
+        The arguments of ``f``.
+    tangents : tuple
+        The direction: the structure, shapes and dtypes of ``primals``.
+
+    Returns
+    -------
+    value : the result of ``f``
+    tangent : the Jacobian-vector product ``J t``, in the structure of the result
+
+    Raises
+    ------
+    TraceError
+        As `vjp`, or where primals and tangents differ in structure or shape.
+
+    Notes
+    -----
+    Two reverse passes make a forward one: the pullback ``v -> v J`` is linear in ``v``, so its own
+    pullback is ``t -> J t`` (J. Townsend, "A new trick for calculating Jacobian vector products",
+    2017). The rules then serve both modes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backlit
+    >>> value, tangent = backlit.jvp(lambda x: x**2, (3.0,), (1.0,))
+    >>> float(value), float(tangent)
+    (9.0, 6.0)
+    """
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise TraceError(
+            "jvp: primals and tangents must be tuples with one entry for each argument; write "
+            "jvp(f, (x,), (t,))"
+        )
+    value, pullback = vjp(f, *primals)
+    try:
+        directions = tree.map_leaves(_seed, _leaves_as_arrays(tuple(primals)), tuple(tangents))
+    except ValueError as error:
+        raise TraceError(f"jvp: the primals and the tangents: {error}") from None
+    at = tree.map_leaves(np.zeros_like, value)
+    _, push = vjp(pullback, _leaves_as_arrays(at))
+    return value, push(directions)[0]
+
+
+def jacobian(f: Function, argnums: Argnums = 0) -> Function:
+    """Return the function that computes all derivatives of all results of ``f``.
+
+    Parameters
+    ----------
+    f : callable
+        Its result may be an array, or a nested tuple, list or dict of arrays.
+    argnums : int or sequence of int, default 0
+
+    Returns
+    -------
+    callable
+        Takes the arguments of ``f``. For a result of shape ``m`` and an argument of shape ``n``,
+        returns an array of shape ``m + n``, in the result's structure and within it the
+        argument's.
+
+    Raises
+    ------
+    TraceError
+        As `vjp`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backlit
+    >>> backlit.jacobian(lambda x: x**2)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+
+    def rows(*arguments: Any, **keywords: Any) -> Any:
+        run = _Run("jacobian", f, arguments, keywords, argnums, False)
+        results = tree.leaves(run.result)
+        zeros = []
+        for leaf in results:
+            _check_result("jacobian", f, leaf)
+            zeros.append(np.zeros(np.shape(leaf), dtype=_dtype(leaf)))
+        of_result = []
+        for position, result in enumerate(results):
+            gradients = []
+            for element in range(int(np.prod(np.shape(result)))):
+                seeds = list(zeros)
+                row = np.zeros(zeros[position].size, dtype=zeros[position].dtype)
+                row[element] = 1
+                seeds[position] = row.reshape(zeros[position].shape)[()]
+                gradients.append(run.pull(seeds, keep=True))
+            of_result.append(_stack_rows(gradients, np.shape(result), run.zeros))
+        return tree.fill(run.result, iter(of_result))
+
+    return _named(rows, f, "Jacobian")
+
+
+def hessian(f: Function, argnums: Argnums = 0) -> Function:
+    """Return the function that computes all second derivatives of ``f``.
+
+    Parameters
+    ----------
+    f : callable
+    argnums : int or sequence of int, default 0
+
+    Returns
+    -------
+    callable
+        Takes the arguments of ``f``. For a scalar result and an argument of shape ``n``, returns
+        an array of shape ``n + n``.
+
+    Raises
+    ------
+    TraceError
+        As `vjp`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backlit
+    >>> backlit.hessian(lambda x: x[0] * x[1] ** 2)(np.array([1.0, 2.0]))
+    array([[0., 4.],
+           [4., 2.]])
+    """
+    return _named(jacobian(jacobian(f, argnums), argnums), f, "Hessian")
+
+
+def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    """Multiply the Hessian of a scalar function with a vector, without forming the matrix.
+
+    Parameters
+    ----------
+    f : callable
+        A function with a scalar result.
+    primals : tuple
+        The arguments of ``f``.
+    tangents : tuple
+        The vector, in the structure of ``primals``.
+
+    Returns
+    -------
+    product : ``H t``, in the structure of the argument, or a tuple of these for several arguments
+
+    Raises
+    ------
+    TraceError
+        As `grad`.
+
+    Notes
+    -----
+    The Hessian is symmetric, so the pullback of the gradient is the product (B. Pearlmutter,
+    "Fast exact multiplication by the Hessian", 1994): about the cost of two gradients.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backlit
+    >>> backlit.hvp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 0.5]),))
+    array([6., 6.])
+    """
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise TraceError("hvp: primals and tangents must be tuples; write hvp(f, (x,), (t,))")
+    _, pullback = vjp(grad(f, argnums=tuple(range(len(primals)))), *primals)
+    product = pullback(tuple(tangents))
+    return product[0] if len(primals) == 1 else product
+
+
+def elementwise_grad(f: Function, argnums: Argnums = 0) -> Function:
+    """Return the derivative of a function that acts on each element alone.
+
+    Parameters
+    ----------
+    f : callable
+        A function whose every result element depends on the same element of the argument only.
+    argnums : int or sequence of int, default 0
+
+    Returns
+    -------
+    callable
+        Takes the arguments of ``f``; returns the derivative at every element. (For other
+        functions: the sum of the Jacobian's rows.)
+
+    Raises
+    ------
+    TraceError
+        As `vjp`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backlit
+    >>> backlit.elementwise_grad(np.tanh)(np.array([0.0, 1.0]))
+    array([1.        , 0.41997434])
+    """
+
+    def derivative(*arguments: Any, **keywords: Any) -> Any:
+        run = _Run("elementwise_grad", f, arguments, keywords, argnums, False)
+        for leaf in tree.leaves(run.result):
+            _check_result("elementwise_grad", f, leaf)
+        return run.pull([_one_like(leaf) for leaf in tree.leaves(run.result)], keep=False)
+
+    return _named(derivative, f, "derivative")
+
+
+# ----- One run of a function on traced values ----------------------------------------------------
+
+
+class _Run:
+    """A function run on traced arguments, ready to pull adjoints back.
+
+    Attributes
+    ----------
+    tape : Tape
+        Closed.
+    result : tree
+        What the function returned, still traced.
+    aux : tree
+        The auxiliary result, as plain values.
+    """
+
+    def __init__(
+        self,
+        caller: str,
+        f: Function,
+        arguments: tuple[Any, ...],
+        keywords: dict[str, Any],
+        argnums: Argnums,
+        has_aux: bool,
+    ) -> None:
+        single = isinstance(argnums, (int, np.integer))
+        positions = _positions(caller, argnums, len(arguments))
+        leaves: list[Any] = []
+        for position in positions:
+            argument = arguments[position]
+            if type(argument) is np.ndarray and argument.dtype.kind == "f":
+                leaves.append(argument)  # by far the most common, and already checked
+            else:
+                for path, leaf in tree.leaves_with_paths(argument):
+                    leaves.append(as_leaf(caller, leaf, position, path))
+        self.tape, inputs = trace(leaves)
+        self._leaves = leaves
+        fed = iter(inputs)
+        given = list(arguments)
+        for position in positions:
+            given[position] = tree.fill(arguments[position], fed)
+        self.aux = None
+        try:
+            self.result = f(*given, **keywords)
+            if has_aux:
+                self.result, self.aux = _split_aux(caller, f, self.result)
+                self.aux = tree.map_leaves(
+                    lambda leaf: result_value(leaf, self.tape), self.aux
+                )
+        finally:
+            self._entries: list[Entry] = self.tape.close()[len(leaves) :]
+        self._structure = arguments[positions[0]] if single else tuple(
+            arguments[position] for position in positions
+        )  # fmt: skip
+
+    @property
+    def zeros(self) -> Any:
+        """Zeros in the structure of the arguments."""
+        return tree.fill(self._structure, iter([np.zeros_like(leaf) for leaf in self._leaves]))
+
+    def pull(self, seeds: list[Any], keep: bool) -> Any:
+        """Walk back with one adjoint for each leaf of the result."""
+        adjoints: dict[int, Any] = {}
+        for leaf, seed in zip(tree.leaves(self.result), seeds, strict=True):
+            if isinstance(leaf, Traced) and leaf._tape is self.tape:
+                known = adjoints.get(leaf._node)
+                adjoints[leaf._node] = seed if known is None else known + seed
+        entries = list(self._entries) if keep else self._entries
+        found = backward_pass(entries, adjoints, len(self._leaves)) if adjoints else {}
+        return tree.fill(
+            self._structure,
+            iter([
+                found[node] if node in found else np.zeros_like(leaf)
+                for node, leaf in enumerate(self._leaves)
+            ]),
+        )  # fmt: skip
+
+
+def result_value(leaf: Any, tape: Tape) -> Any:
+    """Return the value one level down of a traced value of ``tape``, anything else as it is."""
+    return leaf._value if isinstance(leaf, Traced) and leaf._tape is tape else leaf
+
+
+def as_leaf(caller: str, leaf: Any, position: int, path: tree.Path) -> Any:
+    """Return a differentiable argument as NumPy sees it, or say why it is none."""
+    if isinstance(leaf, float):
+        return leaf if isinstance(leaf, np.floating) else np.float64(leaf)
+    dtype = getattr(leaf, "dtype", None)
+    if isinstance(leaf, (Traced, np.ndarray, np.generic)) and dtype is not None and dtype.kind == "f":
+        return np.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf
+    where = f"argument {position}" + "".join(f"[{key!r}]" for key in path)
+    if isinstance(leaf, (int, np.integer, np.bool_)) or (dtype is not None and dtype.kind in "iub"):
+        kind = type(leaf).__name__ if dtype is None else f"{dtype} array"
+        fix = "write 2.0 for 2" if dtype is None else "use x.astype(float)"
+        raise TraceError(
+            f"{caller}: {where} is of type {kind}, and only floating-point values have a gradient; "
+            f"{fix}, or leave it out of argnums"
+        )
+    if dtype is not None and dtype.kind == "c":
+        raise TraceError(
+            f"{caller}: {where} is complex, which is not supported; differentiate by the real and "
+            "the imaginary part"
+        )
+    raise TraceError(
+        f"{caller}: {where} is of type {type(leaf).__name__}; give a float, a floating-point NumPy "
+        "array, or a nested tuple, list or dict of these"
+    )
+
+
+def _leaves_as_arrays(argument: Any) -> Any:
+    return tree.map_leaves(lambda leaf: np.float64(leaf) if type(leaf) is float else leaf, argument)
+
+
+def _positions(caller: str, argnums: Argnums, count: int) -> tuple[int, ...]:
+    wanted = (argnums,) if isinstance(argnums, (int, np.integer)) else tuple(argnums)
+    for position in wanted:
+        if not isinstance(position, (int, np.integer)) or not -count <= position < count:
+            raise TraceError(
+                f"{caller}: argnums={argnums!r}, but the call has {count} positional arguments; "
+                "give positions of positional arguments, counted from 0"
+            )
+    return tuple(int(position) % count for position in wanted)
+
+
+def _split_aux(caller: str, f: Function, result: Any) -> tuple[Any, Any]:
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise TraceError(
+            f"{caller}: with has_aux=True, {_name(f)} must return a pair (result, aux), but it "
+            f"returned {_outline(result)}"
+        )
+    return result[0], result[1]
+
+
+def _check_result(caller: str, f: Function, leaf: Any) -> None:
+    if isinstance(leaf, Traced):
+        return
+    if leaf is None or not isinstance(leaf, (int, float, np.ndarray, np.generic)):
+        kind = "None (is a return missing?)" if leaf is None else f"a {type(leaf).__name__}"
+        raise TraceError(f"{caller}: {_name(f)} returned {kind}; return a number or an array")
+
+
+def _seed(result: Any, adjoint: Any) -> Any:
+    """Return an adjoint (or tangent) with the shape and dtype that its value has."""
+    if not isinstance(adjoint, Traced):
+        adjoint = np.asarray(adjoint)
+    if adjoint.shape != np.shape(result):
+        raise ValueError(f"shape {adjoint.shape} was given where {np.shape(result)} is needed")
+    if isinstance(adjoint, Traced):
+        return adjoint if adjoint.dtype == _dtype(result) else adjoint.astype(_dtype(result))
+    return adjoint.astype(_dtype(result), copy=False)[()]
+
+
+def _one_like(result: Any) -> Any:
+    value = result._value if isinstance(result, Traced) else result
+    if type(value) is np.float64:
+        return _ONE
+    return np.ones_like(value)
+
+
+_ONE = np.float64(1.0)
+
+
+def _dtype(leaf: Any) -> Any:
+    dtype = leaf.dtype if isinstance(leaf, Traced) else np.asarray(leaf).dtype
+    return dtype if dtype.kind == "f" else np.dtype(np.float64)
+
+
+def _stack_rows(gradients: list[Any], shape: tuple[int, ...], zeros: Any) -> Any:
+    """Stack the rows of a Jacobian, leaf by leaf, and give them the result's shape."""
+    if not gradients:  # a result without elements
+        return tree.map_leaves(lambda leaf: np.zeros((*shape, *leaf.shape), leaf.dtype), zeros)
+    return tree.map_leaves(
+        lambda *rows: np.reshape(np.stack(rows), (*shape, *np.shape(rows[0]))), *gradients
+    )
+
+
+def _name(f: Function) -> str:
+    name = getattr(f, "__name__", type(f).__name__)
+    return "the function" if name == "<lambda>" else name
+
+
+def _outline(result: Any) -> str:
+    if result is None:
+        return "None (is a return missing?)"
+    return f"a {type(result).__name__}"
+
+
+def _named(derived: Function, f: Function, what: str) -> Function:
+    derived.__name__ = f"{what} of {getattr(f, '__name__', 'f')}".replace(" ", "_")
+    derived.__doc__ = f"Compute the {what} of ``{getattr(f, '__name__', 'f')}``."
+    return derived

@@ -1,0 +1,357 @@
+"""From a function to a program, and from a program to the program with its backward pass."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from backlit.autodiff.derivatives import Argnums, result_value, vjp
+from backlit.autodiff.errors import TraceError
+from backlit.autodiff.tape import RecordingTape
+from backlit.autodiff.traced import Traced, TracedArray, TracedScalar
+from backlit.execution.reference import bind, evaluate
+from backlit.program import tree
+from backlit.program.program import Instruction, Program, Value
+from backlit.program.simplify import simplify
+
+
+def record(f: Callable[..., Any], *arguments: Any) -> Program:
+    """Run ``f`` once and write down what it computed, as a program.
+
+    Parameters
+    ----------
+    f : callable
+        A function written in NumPy.
+    *arguments : arrays, floats, or nested tuples, lists and dicts of these
+        Examples: the program holds for their shapes and dtypes. Integers and booleans that are
+        not arrays, strings and ``None`` are taken as fixed.
+
+    Returns
+    -------
+    Program
+        ``print`` it to read it as NumPy source, `run` it on other arrays of the same shapes, or
+        give it to `backward`.
+
+    Raises
+    ------
+    TraceError
+        If ``f`` branches on a value, or does what NumPy does not let us see; the message names
+        the line.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backlit
+    >>> def loss(w, x):
+    ...     y = np.tanh(x * w)
+    ...     return np.sum(y**2)
+    >>> program = backlit.record(loss, 0.5, np.ones(3))
+    >>> program
+    <Program loss: 2 inputs, 4 instructions, 1 outputs>
+    """
+    return simplify(_record(f, arguments))
+
+
+def backward(program: Program, argnums: Argnums = 0) -> Program:
+    """Write the backward pass of a program.
+
+    Parameters
+    ----------
+    program : Program
+    argnums : int or sequence of int, default 0
+        The arguments to differentiate by.
+
+    Returns
+    -------
+    Program
+        Its results are ``(outputs, gradients)``. If the program's output is one scalar, it has
+        the program's arguments. Otherwise it has one more, the adjoint of the outputs: for the
+        loss of each example, the weight of each example.
+
+    Raises
+    ------
+    TraceError
+        If an instruction has no rule, or an argument is not floating-point.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backlit
+    >>> step = backlit.backward(backlit.record(lambda x: np.sum(x**2), np.ones(2)))
+    >>> backlit.run(step, np.array([3.0, 4.0]))
+    (np.float64(25.0), array([6., 8.]))
+    """
+    outputs = program.output_values()
+    scalar = isinstance(program.outputs, Value) and program.outputs.shape == ()
+    single = isinstance(argnums, int)
+    wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    arguments = tree.fill(program.arguments, iter(_example_leaves(program)))
+    for value in outputs:
+        if value.dtype is None or value.dtype.kind != "f":
+            raise TraceError(
+                f"backward: {program.name} has an output of dtype {value.dtype}, and only "
+                "floating-point values have a gradient; record a function that returns its loss"
+            )
+
+    def with_backward(*given: Any) -> Any:
+        own = given if scalar else given[:-1]
+        tape = next(leaf._tape for leaf in tree.leaves(given) if isinstance(leaf, Traced))
+        chosen = [own[position] for position in wanted]
+
+        def of_chosen(*differentiated: Any) -> Any:
+            filled = list(own)
+            for position, argument in zip(wanted, differentiated, strict=True):
+                filled[position] = argument
+            return _replay(program, filled, tape)
+
+        value, pullback = vjp(of_chosen, *chosen)
+        if scalar:
+            seed = np.ones_like(value)
+            if isinstance(value, Traced):  # otherwise the result is constant
+                tape.adjoint_of[seed._node] = value._node
+        else:
+            seed = given[-1]
+        gradients = pullback(seed)
+        return value, gradients[0] if single else gradients
+
+    seeds = () if scalar else (
+        tree.map_leaves(lambda value: np.ones(value.shape, value.dtype), program.outputs),
+    )  # fmt: skip
+    with_backward.__name__ = program.name
+    return simplify(_record(with_backward, (*arguments, *seeds), program))
+
+
+def _replay(program: Program, arguments: list[Any], tape: RecordingTape) -> Any:
+    """Run ``program`` on values that are being recorded, keeping its names and lines."""
+    values = bind(program, tuple(arguments))
+    for instruction in program.instructions:
+        tape.replayed = instruction
+        evaluate(instruction, values)
+    tape.replayed = None
+    return tree.map_leaves(values.__getitem__, program.outputs)
+
+
+def _example_leaves(program: Program) -> list[Any]:
+    """Return the leaves that the program was recorded with, fixed ones in their places."""
+    examples = dict(zip(program.inputs, program.examples, strict=True))
+    return [
+        examples[leaf] if isinstance(leaf, Value) else leaf
+        for leaf in tree.leaves(program.arguments)
+    ]
+
+
+# ----- Recording ---------------------------------------------------------------------------------
+
+
+def _record(
+    f: Callable[..., Any], arguments: tuple[Any, ...], forward: Program | None = None
+) -> Program:
+    """Run ``f`` on traced values; keep the names and lines of ``forward`` where it is replayed."""
+    tape = RecordingTape(until=_record.__code__)
+    if forward is not None:
+        tape.replayed_inputs = forward.inputs
+    leaves = [leaf for _, leaf in tree.leaves_with_paths(arguments)]
+    inputs: list[Value] = []
+    examples: list[Any] = []
+    traced: list[Any] = []
+    shown: list[Any] = []
+    names = _argument_names(f, arguments, forward)
+    for leaf, name in zip(leaves, names, strict=True):
+        example = _as_example(leaf)
+        if example is None:
+            traced.append(leaf)
+            shown.append(leaf)
+            continue
+        value = Value(example.shape, example.dtype, name)
+        traced.append(
+            (TracedArray if example.shape else TracedScalar)(example, tape, len(inputs))
+        )
+        inputs.append(value)
+        examples.append(example)
+        shown.append(value)
+    tape.entries.extend([None] * len(inputs))
+    try:
+        result = f(*tree.fill(arguments, iter(traced)))
+    finally:
+        entries = tape.close()
+    return _as_program(f, tape, entries, result, inputs, examples, tree.fill(arguments, iter(shown)))
+
+
+def _as_example(leaf: Any) -> Any:
+    """Return an input as NumPy sees it, or None for what is taken as fixed."""
+    if isinstance(leaf, Traced):
+        raise TraceError(
+            "record: an argument is itself being differentiated or recorded; record the function "
+            "outside, and use run(program, x) inside"
+        )
+    if isinstance(leaf, float) and not isinstance(leaf, np.floating):
+        return np.float64(leaf)
+    if isinstance(leaf, (np.ndarray, np.floating)):
+        if leaf.dtype.kind not in "fiub":
+            raise TraceError(
+                f"record: an argument has dtype {leaf.dtype}; give floating-point, integer or "
+                "boolean arrays"
+            )
+        return leaf
+    return None
+
+
+def _argument_names(
+    f: Callable[..., Any], arguments: tuple[Any, ...], forward: Program | None
+) -> list[str]:
+    """Name each leaf: the parameter's name, or the keys that lead to it."""
+    if forward is not None:
+        names = [v.name if isinstance(v, Value) else "" for v in tree.leaves(forward.arguments)]
+        count = sum(1 for _ in tree.leaves_with_paths(arguments))
+        seeds = _output_names(forward)
+        return names + [f"d_{name}" for name in seeds][: count - len(names)]
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    named = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
+    if isinstance(f, np.ufunc):
+        named = ["x", "y"][: f.nin]
+    names = []
+    for path, _ in tree.leaves_with_paths(arguments):
+        position, *keys = path
+        if not keys:
+            names.append(named[position] if position < len(named) else "")
+        elif isinstance(keys[-1], str) and keys[-1].isidentifier():
+            names.append("_".join(str(key) for key in keys))
+        else:
+            names.append("")  # named after the variable that holds it (`naming.py`)
+    return names
+
+
+def _output_names(program: Program) -> list[str]:
+    from backlit.program.naming import names
+
+    given = names(program)
+    return [given[value] for value in program.output_values()]
+
+
+def _as_program(
+    f: Callable[..., Any],
+    tape: RecordingTape,
+    entries: list[Any],
+    result: Any,
+    inputs: list[Value],
+    examples: list[Any],
+    arguments: tuple[Any, ...],
+) -> Program:
+    values: list[Value] = list(inputs)
+    instructions: dict[int, Instruction] = {}
+    captured: dict[Value, Any] = {}
+    promoted = False
+    # Where a program was replayed: its instructions and values, and what they are now.
+    replayed: dict[Instruction, Instruction] = {}
+    same_value: dict[Value | None, Value] = dict(zip(tape.replayed_inputs, inputs, strict=False))
+
+    def operand(argument: Any) -> Any:
+        """Return a plain argument as the program shows it: arrays become captured values."""
+        if isinstance(argument, Traced):
+            raise TraceError(
+                "record: the function uses a value of an outer gradient; record it outside"
+            )
+        if isinstance(argument, np.ndarray):
+            for value, array in captured.items():
+                if array.dtype == argument.dtype and array.shape == argument.shape and (
+                    array.tobytes() == argument.tobytes()
+                ):  # fmt: skip
+                    return value
+            value = Value(argument.shape, argument.dtype)
+            captured[value] = argument.copy()
+            return value
+        if type(argument) in (tuple, list):
+            return type(argument)(map(operand, argument))
+        return argument
+
+    for node in range(len(inputs), len(entries)):
+        rule, ans, plain, keywords, parents = entries[node]
+        at = dict(parents)
+        shown = []
+        for position, argument in enumerate(plain):
+            parent = at.get(position)
+            if parent is None:
+                shown.append(operand(argument))
+            elif isinstance(parent, int):
+                shown.append(values[parent])
+            else:
+                inside = dict(parent)
+                shown.append(type(argument)(
+                    values[inside[k]] if k in inside else operand(a)
+                    for k, a in enumerate(argument)
+                ))  # fmt: skip
+        dtype = None if isinstance(ans, (tuple, list)) else np.asarray(ans).dtype
+        value = Value(() if dtype is None else np.shape(ans), dtype)
+        value.adjoint_of = values[tape.adjoint_of[node]] if node in tape.adjoint_of else None
+        values.append(value)
+        instruction = Instruction(
+            rule.function,
+            tuple(shown),
+            {key: operand(argument) for key, argument in keywords.items()},
+            value,
+            tape.origins.get(node),
+        )
+        instructions[node] = instruction
+        instruction.derives = instructions.get(tape.derives.get(node, -1))
+        earlier = tape.replays.get(node)
+        if earlier is not None:
+            instruction.origin = earlier.origin
+            instruction.derives = earlier.derives and replayed.get(earlier.derives, earlier.derives)
+            value.name = earlier.output.name
+            value.adjoint_of = same_value.get(earlier.output.adjoint_of)
+            replayed[earlier], same_value[earlier.output] = instruction, value
+        if not promoted and _promotes(instruction):
+            promoted = True
+            origin = instruction.origin
+            where = f"{origin.where}, `{origin.line}`: " if origin and origin.line else ""
+            warnings.warn(
+                f"{where}float32 values become float64 here, and so does what follows; a NumPy "
+                "float64 number or array takes part: use a Python float, or .astype(np.float32)",
+                stacklevel=4,
+            )
+
+    fixed: dict[Value, Any] = {}
+
+    def output(leaf: Any) -> Value:
+        if isinstance(leaf, Traced) and leaf._tape is tape:
+            return values[leaf._node]
+        constant = np.asarray(result_value(leaf, tape))
+        value = Value(constant.shape, constant.dtype)
+        if constant.shape:
+            captured[value] = constant
+        else:
+            fixed[value] = constant[()]
+        return value
+
+    return Program(
+        name=_program_name(f),
+        inputs=inputs,
+        arguments=arguments,
+        examples=examples,
+        captured=captured,
+        instructions=list(instructions.values()),
+        outputs=tree.map_leaves(output, result),
+        fixed=fixed,
+    )
+
+
+def _promotes(instruction: Instruction) -> bool:
+    """Whether float32 operands gave a float64 result without having been asked to."""
+    if instruction.output.dtype != np.float64 or instruction.function.__name__ == "cast":
+        return False
+    floats = [v.dtype for v in instruction.operands() if v.dtype is not None and v.dtype.kind == "f"]
+    return np.dtype(np.float32) in floats and (
+        np.dtype(np.float64) not in floats or len(set(floats)) > 1
+    )
+
+
+def _program_name(f: Callable[..., Any]) -> str:
+    name = getattr(f, "__name__", "program")
+    return name if name.isidentifier() else "program"

@@ -1,0 +1,149 @@
+"""The table of rules: for each NumPy function, the derivative with respect to each argument.
+
+A rule's entry for an argument is a *vector-Jacobian product* (vjp): a function
+
+    vjp(g, ans, *arguments, **keywords) -> the adjoint of that argument
+
+of the adjoint ``g`` of the result, the result ``ans`` itself, and the arguments. It is written
+in plain NumPy, so it can itself be differentiated and recorded. It need not undo broadcasting and
+need not keep dtypes: the backward pass does both, at one place.
+
+Functions stand in the table in one of four ways:
+
+    rule(f, vjp, vjp, ...)     one line of mathematics for each argument
+    constant(f)                piecewise constant (sign, argmax, x > y): the gradient is zero
+    rewrite(f, g)              f is g, written with functions that have rules
+    formula(f, g)              f computes forward; g, equal to f, says how to differentiate
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Vjp = Callable[..., Any]
+
+
+class Rule:
+    """How one function is differentiated.
+
+    Attributes
+    ----------
+    function : callable
+    vjps : sequence of (callable or None), or None
+        One for each positional argument; ``None`` where there is no derivative.
+    elementwise : bool
+        Each element of the result depends on the same element of the arguments only, so that
+        the backward pass may carry the mask of a branch not taken through it.
+    constant : bool
+        The derivative is zero wherever it exists.
+    """
+
+    __slots__ = ("constant", "elementwise", "function", "vjps")
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        vjps: Sequence[Vjp | None] | Variadic | None = None,
+        *,
+        elementwise: bool = False,
+        constant: bool = False,
+    ) -> None:
+        self.function = function
+        self.vjps = vjps
+        self.elementwise = elementwise
+        self.constant = constant
+
+    def __repr__(self) -> str:
+        return f"Rule({self.function.__name__})"
+
+    def vjp(self, position: int) -> Vjp | None:
+        """Return the vjp of one argument, or None where the table has none."""
+        if self.vjps is None or (type(self.vjps) is tuple and position >= len(self.vjps)):
+            return None
+        return self.vjps[position]
+
+
+class Variadic:
+    """The vjps of a function with any number of arguments: one function of the position."""
+
+    __slots__ = ("of_position",)
+
+    def __init__(self, of_position: Callable[[int], Vjp]) -> None:
+        self.of_position = of_position
+
+    def __getitem__(self, position: int) -> Vjp:
+        return self.of_position(position)
+
+
+RULES: dict[Callable[..., Any], Rule] = {}
+REWRITES: dict[Callable[..., Any], Callable[..., Any]] = {}
+
+
+def rule(
+    functions: Callable[..., Any] | tuple[Callable[..., Any], ...],
+    *vjps: Vjp | None,
+    elementwise: bool = False,
+) -> None:
+    """Enter one function, or several that compute the same, with a vjp for each argument."""
+    for function in functions if isinstance(functions, tuple) else (functions,):
+        RULES[function] = Rule(function, vjps, elementwise=elementwise)
+
+
+def elementwise(
+    functions: Callable[..., Any] | tuple[Callable[..., Any], ...], *vjps: Vjp | None
+) -> None:
+    """Enter functions that act on each element alone."""
+    rule(functions, *vjps, elementwise=True)
+
+
+def variadic(function: Callable[..., Any], of_position: Callable[[int], Vjp]) -> None:
+    """Enter a function of any number of arguments; ``of_position(k)`` is the vjp of the k-th."""
+    RULES[function] = Rule(function, Variadic(of_position))
+
+
+def constant(*functions: Callable[..., Any]) -> None:
+    """Enter functions that are piecewise constant: their gradient is zero."""
+    for function in functions:
+        RULES[function] = Rule(function, constant=True)
+
+
+def rewrite(function: Callable[..., Any], replacement: Callable[..., Any]) -> None:
+    """Say that ``function`` is ``replacement``, which is written with functions that have rules."""
+    REWRITES[function] = replacement
+
+
+def formula(function: Callable[..., Any], equal: Callable[..., Any]) -> None:
+    """Enter a function that is differentiated through ``equal``, a formula that equals it.
+
+    The forward pass still calls ``function``, to the bit; only the backward pass uses ``equal``.
+    """
+
+    def of_position(position: int) -> Vjp:
+        def vjp(g: Any, _: Any, *arguments: Any, **keywords: Any) -> Any:
+            from backlit.autodiff.backward import pull_through
+
+            def of_one(argument: Any) -> Any:
+                before, after = arguments[:position], arguments[position + 1 :]
+                return equal(*before, argument, *after, **keywords)
+
+            return pull_through(of_one, arguments[position], g)
+
+        return vjp
+
+    variadic(function, of_position)
+
+
+def find(function: Callable[..., Any]) -> Rule | None:
+    """Return the rule of ``function``, or None.
+
+    The rules of `scipy.special` are entered when one of its ufuncs is first seen, so that nobody
+    pays for importing SciPy before using it.
+    """
+    found = RULES.get(function)
+    if found is None and "scipy.special" in sys.modules:
+        import backlit.autodiff.rules.special  # noqa: F401  (importing it enters the rules)
+
+        found = RULES.get(function)
+    return found

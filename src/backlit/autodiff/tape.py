@@ -1,0 +1,119 @@
+"""The tape: what was computed, in order.
+
+Every operation on a traced value appends one entry
+
+    (rule, result, arguments, keywords, parents)
+
+where ``parents`` says which arguments were traced, and by which earlier entries: ``(position,
+node)``, or ``(position, [(index, node), ...])`` for an argument that is a list of arrays. Values
+on a tape are those *one level down*: plain arrays, or the traced values of an enclosing tape.
+
+The order of the entries is an order in which every value comes after those it was computed
+from, which is all that the backward pass needs.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from types import CodeType
+from typing import Any, NoReturn
+
+from backlit.autodiff.errors import trace_error
+from backlit.autodiff.table import Rule
+from backlit.program.origin import Origin, origin_here
+from backlit.program.program import Instruction, Value
+
+Entry = tuple[Rule, Any, tuple[Any, ...], dict[str, Any], Any]
+
+# Later tapes are inner ones: a tape is opened and closed within one call.
+_opened = itertools.count()
+
+
+class Tape:
+    """A list of entries that grows while a function runs, and is closed when it returns.
+
+    There is no global state: traced values hold their tape, and of two tapes the one opened
+    later is the inner one.
+    """
+
+    __slots__ = ("append", "entries", "order")
+
+    recording = False
+    entries: Any
+    append: Callable[[Any], None]
+
+    def __init__(self) -> None:
+        self.order = next(_opened)
+        self.entries = []
+        self.append = self.entries.append
+
+    def close(self) -> list[Entry]:
+        """Hand out the entries. From now on, a use of a value of this tape is an error."""
+        entries: list[Entry] = self.entries
+        self.entries = _Closed()
+        self.append = _escaped
+        return entries
+
+
+class RecordingTape(Tape):
+    """A tape that also keeps the user's lines: what `record` turns into a program.
+
+    Attributes
+    ----------
+    origins : dict of int to Origin
+        Where each entry came from.
+    derives : dict of int to int
+        For entries that a backward pass wrote: the entry whose rule wrote it.
+    adjoint_of : dict of int to int
+        For entries that are gradients: the entry of which they are the gradient.
+    replays : dict of int to Instruction
+        For entries that repeat an instruction of an earlier program: that instruction.
+    replayed_inputs : list of Value
+        The inputs of that program.
+    """
+
+    __slots__ = (
+        "adjoint_of", "derives", "deriving", "origins", "replayed", "replayed_inputs", "replays",
+        "until",
+    )  # fmt: skip
+
+    recording = True
+
+    def __init__(self, until: CodeType) -> None:
+        super().__init__()
+        self.origins: dict[int, Origin] = {}
+        self.derives: dict[int, int] = {}
+        self.adjoint_of: dict[int, int] = {}
+        self.replays: dict[int, Instruction] = {}
+        self.replayed_inputs: list[Value] = []
+        # What is being written at the moment: the backward pass through an entry, or a replay.
+        self.deriving: int | None = None
+        self.replayed: Instruction | None = None
+        self.until = until
+        self.append = self._append_with_origin
+
+    def _append_with_origin(self, entry: Entry) -> None:
+        node = len(self.entries)
+        if self.replayed is not None:
+            self.replays[node] = self.replayed
+        elif self.deriving is not None:
+            self.derives[node] = self.deriving
+        else:
+            self.origins[node] = origin_here(self.until)
+        self.entries.append(entry)
+
+
+class _Closed:
+    """Stands for the entries of a closed tape: asking for their number is a use."""
+
+    def __len__(self) -> int:
+        _escaped()
+
+
+def _escaped(*_: Any) -> NoReturn:
+    raise trace_error(
+        "this traced value has left the function that was being differentiated or recorded (kept in "
+        "a global, an attribute or a list); return it from the function instead, as a part of its "
+        "result or with has_aux=True"
+    )

@@ -1,0 +1,294 @@
+"""A program as NumPy source that runs by itself.
+
+The text needs ``numpy`` (and ``scipy.special`` where the program uses it) and nothing of this
+package. Inputs and captured arrays are the arguments, each user's line stands as a comment above
+the instructions that it became, and each composite is defined once, above.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import operator
+import sys
+import textwrap
+from collections.abc import Callable
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from backlit.program import naming, tree
+from backlit.program.program import Instruction, Program, Value
+
+INFIX = {
+    operator.add: "+", operator.sub: "-", operator.mul: "*", operator.truediv: "/",
+    operator.floordiv: "//", operator.mod: "%", operator.pow: "**", operator.matmul: "@",
+    operator.lt: "<", operator.le: "<=", operator.gt: ">", operator.ge: ">=",
+    operator.eq: "==", operator.ne: "!=", operator.and_: "&", operator.or_: "|",
+    operator.xor: "^",
+}  # fmt: skip
+PREFIX = {operator.neg: "-", operator.pos: "+", operator.invert: "~"}
+
+
+def source(program: Program) -> str:
+    """Print ``program`` as a Python function of NumPy calls.
+
+    Parameters
+    ----------
+    program : Program
+
+    Returns
+    -------
+    str
+        Source text that defines one function, named like the program. It takes one argument for
+        each input and each captured array, and returns the program's outputs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backlit
+    >>> print(backlit.record(np.tanh, np.ones(3)))
+    import numpy as np
+    <BLANKLINE>
+    <BLANKLINE>
+    def tanh(x):
+        tanh = np.tanh(x)
+        return tanh
+    """
+    bodies = _bodies(program)
+    title = _title(program)
+    name = value_names(program)
+    parameters = [name[value] for value in (*program.inputs, *program.captured)]
+    lines = [_signature(title, parameters)]
+    lines += [f"    {name[value]} = {_literal(fixed)}" for value, fixed in program.fixed.items()]
+    heading = ""
+    for instruction in program.instructions:
+        if _is_transpose(instruction):
+            continue
+        comment = _comment(instruction)
+        if comment != heading and comment:
+            lines.append(f"    # {comment}")
+        heading = comment
+        lines.append(f"    {name[instruction.output]} = {expression(instruction, name)}")
+    lines.append(f"    return {_structure(program.outputs, name)}")
+
+    imports = ["import numpy as np"]
+    if any(_special(i.function) for i in program.instructions):
+        imports.append("from scipy import special")
+    definitions = [_body_source(body) for body in bodies]
+    return "\n\n\n".join(["\n".join(imports), *definitions, "\n".join(lines)])
+
+
+def value_names(program: Program) -> dict[Value, str]:
+    """Return the names that the printed source gives to the values."""
+    name = naming.names(program, reserved=(body.__name__ for body in _bodies(program)))
+    for instruction in program.instructions:
+        if _is_transpose(instruction):
+            name[instruction.output] = f"{name[instruction.arguments[0]]}.T"
+    return name
+
+
+def _is_transpose(instruction: Instruction) -> bool:
+    """Whether this is ``x.T``: a view, written where it is used and not on a line of its own."""
+    return (
+        instruction.function is np.transpose
+        and len(instruction.arguments) == 1
+        and not instruction.keywords
+        and isinstance(instruction.arguments[0], Value)
+    )
+
+
+def expression(instruction: Instruction, name: dict[Value, str]) -> str:
+    """Return the right-hand side of an instruction: ``np.tanh(z)``, ``x @ W``, ``x[1:3]``."""
+    function, arguments = instruction.function, instruction.arguments
+    if function in INFIX:
+        left, right = (_operand(a, name) for a in arguments)
+        return f"{left} {INFIX[function]} {right}"
+    if function in PREFIX:
+        return f"{PREFIX[function]}{_operand(arguments[0], name)}"
+    if function is operator.getitem:
+        return f"{_operand(arguments[0], name)}[{_index(arguments[1], name)}]"
+    parts = [_argument(a, name) for a in arguments]
+    parts += [f"{key}={_argument(a, name)}" for key, a in instruction.keywords.items()]
+    return f"{function_name(function)}({', '.join(parts)})"
+
+
+def function_name(function: Callable[..., Any]) -> str:
+    """Return the name by which the printed source calls ``function``."""
+    name = function.__name__
+    if getattr(np, name, None) is function:
+        return f"np.{name}"
+    if getattr(np.linalg, name, None) is function:
+        return f"np.linalg.{name}"
+    if _special(function):
+        return f"special.{name}"
+    return name
+
+
+# ----- The parts of a line -----------------------------------------------------------------------
+
+
+def _signature(title: str, parameters: list[str]) -> str:
+    line = f"def {title}({', '.join(parameters)}):"
+    if len(line) <= 100:
+        return line
+    body = textwrap.fill(
+        ", ".join(parameters), 96, initial_indent="    ", subsequent_indent="    "
+    )
+    return f"def {title}(\n{body},\n):"
+
+
+def _comment(instruction: Instruction) -> str:
+    forward = instruction.derives
+    if forward is not None:
+        if forward.origin is None or not forward.origin.line:
+            return f"backward through {forward.function.__name__}"
+        return f"backward through: {forward.origin.line}"
+    if instruction.output.adjoint_of is not None:
+        return "the backward pass"
+    return instruction.origin.line if instruction.origin is not None else ""
+
+
+def _argument(argument: Any, name: dict[Value, str]) -> str:
+    if isinstance(argument, Value):
+        return name[argument]
+    if type(argument) in (tuple, list):
+        parts = [_argument(part, name) for part in argument]
+        if type(argument) is list:
+            return f"[{', '.join(parts)}]"
+        return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+    return _literal(argument)
+
+
+def _operand(argument: Any, name: dict[Value, str]) -> str:
+    """Return an argument of an operator, in brackets where a minus sign would bind wrongly."""
+    text = _argument(argument, name)
+    return f"({text})" if text.startswith("-") else text
+
+
+def _index(index: Any, name: dict[Value, str]) -> str:
+    if type(index) is tuple and index:
+        parts = [_index(part, name) for part in index]
+        return ", ".join(parts) + ("," if len(parts) == 1 else "")
+    if isinstance(index, slice):
+        bounds = ["" if b is None else _literal(b) for b in (index.start, index.stop)]
+        step = "" if index.step is None else f":{_literal(index.step)}"
+        return ":".join(bounds) + step
+    if index is None:
+        return "np.newaxis"
+    if index is Ellipsis:
+        return "..."
+    return _argument(index, name)
+
+
+def _literal(constant: Any) -> str:
+    """Return source that evaluates to exactly the same object: bits, dtype and all."""
+    if isinstance(constant, (bool, np.bool_)):
+        return str(bool(constant))
+    if isinstance(constant, np.generic):
+        return f"np.{type(constant).__name__}({_number(constant.item())})"
+    if isinstance(constant, float):
+        return _number(constant)
+    if isinstance(constant, slice):
+        return f"slice({constant.start!r}, {constant.stop!r}, {constant.step!r})"
+    if isinstance(constant, np.dtype):
+        return f"np.dtype({constant.name!r})"
+    if isinstance(constant, type) and issubclass(constant, np.generic):
+        return f"np.{constant.__name__}"
+    if isinstance(constant, type):
+        return constant.__name__
+    if isinstance(constant, np.ndarray):
+        return f"np.array({constant.tolist()!r}, dtype={constant.dtype.name!r})"
+    if isinstance(constant, dict):
+        return "{" + ", ".join(f"{k!r}: {_literal(v)}" for k, v in constant.items()) + "}"
+    if constant is Ellipsis:
+        return "..."
+    return repr(constant)
+
+
+def _number(number: Any) -> str:
+    """``repr`` writes the shortest text that reads back to the same double, but not inf and nan."""
+    text = repr(number)
+    if text in ("inf", "nan"):
+        return f"np.{text}"
+    return "-np.inf" if text == "-inf" else text
+
+
+def _structure(outputs: Any, name: dict[Value, str]) -> str:
+    if outputs is None:
+        return "None"
+    if isinstance(outputs, dict):
+        items = (f"{key!r}: {_structure(child, name)}" for key, child in outputs.items())
+        return "{" + ", ".join(items) + "}"
+    if isinstance(outputs, (tuple, list)):
+        parts = [_structure(child, name) for child in outputs]
+        if isinstance(outputs, list):
+            return f"[{', '.join(parts)}]"
+        return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+    return name[outputs]
+
+
+def _title(program: Program) -> str:
+    return program.name if program.name.isidentifier() else "program"
+
+
+# ----- Composites and SciPy ----------------------------------------------------------------------
+
+
+def _special(function: Callable[..., Any]) -> bool:
+    special = sys.modules.get("scipy.special")
+    return (
+        special is not None
+        and isinstance(function, np.ufunc)
+        and getattr(special, function.__name__, None) is function
+    )
+
+
+def _bodies(program: Program) -> list[FunctionType]:
+    """Return the composites' bodies, each before the ones that call it."""
+    found: dict[FunctionType, None] = {}
+
+    def visit(body: FunctionType) -> None:
+        if body in found:
+            return
+        for name in body.__code__.co_names:
+            other = inspect.unwrap(body.__globals__.get(name, len))
+            if isinstance(other, FunctionType) and not _known_to_numpy(other):
+                visit(other)
+        found[body] = None
+
+    for instruction in program.instructions:
+        function = instruction.function
+        if isinstance(function, FunctionType) and not _known_to_numpy(function):
+            visit(function)
+    return list(found)
+
+
+def _known_to_numpy(function: Callable[..., Any]) -> bool:
+    return function_name(function) != function.__name__
+
+
+def _body_source(body: FunctionType) -> str:
+    """Return the text of a composite's body without its decorators."""
+    try:
+        text = textwrap.dedent(inspect.getsource(body))
+        definition = ast.parse(text).body[0]
+    except (OSError, SyntaxError, TypeError):
+        return f"# {body.__name__}: its source is not to be had"
+    if not isinstance(definition, ast.FunctionDef):
+        return f"{body.__name__} = {text.strip()}"
+    lines = text.splitlines()[definition.lineno - 1 : definition.end_lineno]
+    needed = [
+        f"# needs {name} of {body.__module__}"
+        for name in body.__code__.co_names
+        if _is_foreign(body.__globals__.get(name))
+    ]
+    return "\n".join([*needed, *lines])
+
+
+def _is_foreign(thing: Any) -> bool:
+    """Whether a global of a composite is something that the printed source does not define."""
+    if thing is None or thing is np or isinstance(inspect.unwrap(thing), FunctionType):
+        return False
+    return not (isinstance(thing, ModuleType) and thing.__name__ == "scipy.special")
