@@ -60,18 +60,19 @@ def custom_rule(*vjps: Vjp | None, elementwise: bool = False) -> Callable[[Funct
             )
 
     def decorate(function: Function) -> Function:
+        if not isinstance(function, np.ufunc) and not hasattr(function, "_implementation"):
+            function = _dispatching(function)  # calls of the others NumPy hands to us already
         RULES[function] = Rule(function, vjps, elementwise=elementwise)
-        if isinstance(function, np.ufunc) or hasattr(function, "_implementation"):
-            return function  # NumPy hands its calls to us already
-        return _dispatching(function)
+        return function
 
     return decorate
 
 
 def locally_constant(function: Function) -> Function:
     """Make a composite whose derivative is zero."""
-    RULES[function] = Rule(function, constant=True)
-    return _dispatching(function)
+    composite = _dispatching(function)
+    RULES[composite] = Rule(composite, constant=True)
+    return composite
 
 
 def _dispatching(body: Function) -> Function:
@@ -85,7 +86,7 @@ def _dispatching(body: Function) -> Function:
                 bound = inspect.signature(body).bind(*arguments, **keywords)
                 return composite(*bound.args, **bound.kwargs)
             return body(*arguments, **keywords)
-        return traced.__array_function__(body, (), arguments, keywords)
+        return traced.__array_function__(composite, (), arguments, keywords)
 
     return composite  # type: ignore[return-value]
 

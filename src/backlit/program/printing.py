@@ -122,7 +122,7 @@ def function_name(function: Callable[..., Any]) -> str:
     if getattr(np.linalg, name, None) is function:
         return f"np.linalg.{name}"
     if _special(function):
-        return f"special.{name}"
+        return f"special.{name.lstrip('_')}"
     return name
 
 
@@ -238,11 +238,10 @@ def _title(program: Program) -> str:
 
 def _special(function: Callable[..., Any]) -> bool:
     special = sys.modules.get("scipy.special")
-    return (
-        special is not None
-        and isinstance(function, np.ufunc)
-        and getattr(special, function.__name__, None) is function
-    )
+    if special is None or not isinstance(function, np.ufunc):
+        return False
+    # `special.zeta` is a thin wrapper around the ufunc `_zeta`.
+    return hasattr(special, function.__name__.lstrip("_")) and not hasattr(np, function.__name__)
 
 
 def _bodies(program: Program) -> list[FunctionType]:
@@ -259,7 +258,7 @@ def _bodies(program: Program) -> list[FunctionType]:
         found[body] = None
 
     for instruction in program.instructions:
-        function = instruction.function
+        function = inspect.unwrap(instruction.function)
         if isinstance(function, FunctionType) and not _known_to_numpy(function):
             visit(function)
     return list(found)

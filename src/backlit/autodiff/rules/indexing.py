@@ -11,10 +11,10 @@ from backlit.autodiff.composite import custom_rule
 from backlit.autodiff.table import rewrite, rule
 
 
-@custom_rule(None, None, lambda g, ans, x, index, values: g[index])
-def add_at(x: Any, index: Any, values: Any) -> Any:
-    """Return zeros of the shape of ``x`` with ``values`` added at ``index``, repeats and all."""
-    result = np.zeros(np.shape(x), values.dtype)
+@custom_rule(None, None, lambda g, ans, shape, index, values: g[index])
+def add_at(shape: Any, index: Any, values: Any) -> Any:
+    """Return zeros with ``values`` added at ``index``, repeats and all."""
+    result = np.zeros(shape, values.dtype)
     parts = index if isinstance(index, tuple) else (index,)
     if all(isinstance(part, (int, slice, type(None), type(...))) for part in parts):
         result[index] = values  # each element is picked at most once
@@ -70,11 +70,15 @@ def put(x: Any, index: Any, values: Any) -> Any:
     return result
 
 
-@custom_rule(None, None, lambda g, ans, x, indices, values, axis: np.take_along_axis(g, indices, axis),
-             None)  # fmt: skip
-def add_along_axis(x: Any, indices: Any, values: Any, axis: int) -> Any:
-    """Return zeros of the shape of ``x`` with ``values`` added where `take_along_axis` took them."""
-    result = np.zeros(np.shape(x), values.dtype)
+@custom_rule(
+    None,
+    None,
+    lambda g, ans, shape, indices, values, axis: np.take_along_axis(g, indices, axis),
+    None,
+)
+def add_along_axis(shape: Any, indices: Any, values: Any, axis: int) -> Any:
+    """Return zeros with ``values`` added where `take_along_axis` took them."""
+    result = np.zeros(shape, values.dtype)
     index = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
     index[axis] = indices
     np.add.at(result, tuple(index), values)
@@ -82,13 +86,13 @@ def add_along_axis(x: Any, indices: Any, values: Any, axis: int) -> Any:
 
 
 # ----- Picking -----------------------------------------------------------------------------------
-rule(operator.getitem, lambda g, ans, x, index: add_at(x, index, g))
+rule(operator.getitem, lambda g, ans, x, index: add_at(x.shape, index, g))
 
 
 def _take_along_axis(g: Any, ans: Any, x: Any, indices: Any, axis: Any = -1) -> Any:
     if axis is None:
-        return np.reshape(add_along_axis(np.reshape(x, -1), indices, g, 0), x.shape)
-    return add_along_axis(x, indices, g, axis)
+        return np.reshape(add_along_axis((x.size,), indices, g, 0), x.shape)
+    return add_along_axis(x.shape, indices, g, axis)
 
 
 def _take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
@@ -114,7 +118,7 @@ def _delete(arr: Any, obj: Any, axis: Any = None) -> Any:
 
 
 def _choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
-    return np.select([a == k for k in range(len(choices))], list(choices))
+    return np.select([np.asarray(a) == k for k in range(len(choices))], list(choices))
 
 
 rule(np.take_along_axis, _take_along_axis)

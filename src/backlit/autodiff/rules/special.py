@@ -67,7 +67,8 @@ elementwise(special.gammaln, lambda g, ans, x: g * special.psi(x))
 elementwise(special.loggamma, lambda g, ans, x: g * special.psi(x))
 elementwise(special.rgamma, lambda g, ans, x: -g * (ans * special.psi(x)))
 elementwise(special.psi, lambda g, ans, x: g * special.zeta(2.0, x))
-elementwise(special.zeta, None, lambda g, ans, s, x: -g * (s * special.zeta(s + 1.0, x)))
+# The function `zeta` is a thin wrapper; its ufunc is what NumPy hands to us.
+elementwise(special._ufuncs._zeta, None, lambda g, ans, s, x: -g * (s * special.zeta(s + 1.0, x)))
 elementwise(
     special.beta,
     lambda g, ans, a, b: g * (ans * (special.psi(a) - special.psi(a + b))),
