@@ -435,3 +435,12 @@ for axis in (-1, 0, (0, 1)):
     case(functions.logsumexp, lambda x, a=axis: functions.logsumexp(x, axis=a), M)
     case(functions.logsumexp, lambda x, a=axis: functions.logsumexp(x, axis=a, keepdims=True), M)
 case(functions.logsumexp, functions.logsumexp, M)
+
+# ----- Interpolation -----------------------------------------------------------------------------
+case(np.linspace, lambda a, b: np.linspace(a, b, 5), 0.3, 2.0)
+case(np.linspace, lambda a, b: np.linspace(a, b, 4, endpoint=False, axis=-1), V, normal(4))
+KNOTS = np.array([0.0, 1.0, 3.0, 4.0])
+case(np.interp, lambda x, y: np.interp(x, KNOTS, y), [-1.0, 0.5, 2.2, 3.5, 7.0], V)
+case(np.interp, lambda x, p, y: np.interp(x, p, y), 2.2, KNOTS, V)
+case(np.full_like, lambda x, v: np.full_like(x, v) * x, M, 0.3)
+case(np.linalg.svd, lambda x: np.linalg.svd(x)[1], TALL)

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.autodiff.errors import TraceError
 from backlit.autodiff.tape import Entry, Tape
 from backlit.autodiff.traced import PART, Traced, TracedArray, TracedScalar
 from backlit.program import tree
@@ -53,6 +54,10 @@ def backward_pass(entries: list[Entry], adjoints: Adjoints, inputs: int) -> Adjo
     """
     masks: dict[int, Any] = {}
     recording = _recording_under(adjoints)
+    if recording is not None:
+        for node, seed in adjoints.items():
+            if node >= inputs:
+                recording.name_adjoint(seed, entries[node - inputs][1])
     # A derivative may be infinite (sqrt at 0): a value to look at, not a reason to warn.
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         while entries:
@@ -66,8 +71,6 @@ def backward_pass(entries: list[Entry], adjoints: Adjoints, inputs: int) -> Adjo
                 continue
             if recording is not None:
                 recording.start_deriving(ans)
-            if type(ans) in (tuple, list) or isinstance(ans, tuple):
-                g = [np.zeros_like(a) if p is None else p for a, p in zip(ans, g, strict=True)]
             mask = masks.pop(node, None) if masks else None
             vjps: Any = rule.vjps
             for position, parent in parents:
@@ -120,6 +123,11 @@ def fit(adjoint: Any, value: Any) -> Any:
             same_size = int(np.prod(adjoint.shape)) == int(np.prod(shape))
             adjoint = (np.reshape if same_size else np.broadcast_to)(adjoint, shape)
     if adjoint.dtype != value.dtype:
+        if adjoint.dtype.kind == "c" and value.dtype.kind != "c":
+            raise TraceError(
+                "the function computes with complex numbers, which have no rules here; write it "
+                "with real ones (their real and imaginary parts)"
+            )
         adjoint = adjoint.astype(value.dtype)
     return adjoint
 
@@ -207,7 +215,7 @@ class _Scribe:
 
     def name_adjoint(self, adjoint: Any, value: Any) -> None:
         d, v = self._node(adjoint), self._node(value)
-        if d is not None and v is not None and d in self.tape.derives:
+        if d is not None and v is not None:
             self.tape.adjoint_of.setdefault(d, v)
 
     def _node(self, value: Any) -> int | None:

@@ -443,7 +443,7 @@ class _Run:
     @property
     def zeros(self) -> Any:
         """Zeros in the structure of the arguments."""
-        return tree.fill(self._structure, iter([np.zeros_like(leaf) for leaf in self._leaves]))
+        return tree.fill(self._structure, iter([_zeros(leaf) for leaf in self._leaves]))
 
     def pull(self, seeds: list[Any], keep: bool) -> Any:
         """Walk back with one adjoint for each leaf of the result."""
@@ -457,7 +457,7 @@ class _Run:
         return tree.fill(
             self._structure,
             iter([
-                found[node] if node in found else np.zeros_like(leaf)
+                found[node] if node in found else _zeros(leaf)
                 for node, leaf in enumerate(self._leaves)
             ]),
         )  # fmt: skip
@@ -547,6 +547,10 @@ def _one_like(result: Any) -> Any:
 _ONE = np.float64(1.0)
 
 
+def _zeros(leaf: Any) -> Any:
+    return np.zeros(leaf.shape, leaf.dtype)[()]
+
+
 def _dtype(leaf: Any) -> Any:
     dtype = leaf.dtype if isinstance(leaf, Traced) else np.asarray(leaf).dtype
     return dtype if dtype.kind == "f" else np.dtype(np.float64)
@@ -574,5 +578,6 @@ def _outline(result: Any) -> str:
 
 def _named(derived: Function, f: Function, what: str) -> Function:
     derived.__name__ = f"{what} of {getattr(f, '__name__', 'f')}".replace(" ", "_")
+    derived.__wrapped__ = f  # type: ignore[attr-defined]  # it has the signature of f
     derived.__doc__ = f"Compute the {what} of ``{getattr(f, '__name__', 'f')}``."
     return derived

@@ -47,8 +47,9 @@ REPLACEMENTS = {
     "polygamma": "use scipy.special.zeta: polygamma(1, x) = zeta(2, x)",
     "rosen": "write it in NumPy: np.sum(100 * (x[1:] - x[:-1]**2)**2 + (1 - x[:-1])**2)",
     "float": "leave it out (a traced value can be used as a number)",
-    "int": "write code that needs no int of it, or make it with backlit.functions.stop_gradient "
-    "outside of the function",
+    "int": "compute the integer outside of the function, or use np.floor",
+    "item": "leave it out (a traced value without axes can be used as a number)",
+    "tolist": "leave it out (a traced array can be indexed and looped over)",
     "range": "use a loop count that does not depend on the argument",
     "block": "give np.block lists of arrays of one dimension or more, or use np.concatenate",
 }
@@ -78,7 +79,9 @@ def cannot_convert(asked_for: str) -> TraceError:
     if _stores_into_item(statement, node):
         return TraceError(f"{where}: a traced value cannot be stored in an ordinary array; {PUT}")
     if isinstance(node, ast.Attribute | ast.Call):
-        called = node.func if isinstance(node, ast.Call) else node
+        called: ast.expr = node.func if isinstance(node, ast.Call) else node
+        if isinstance(called, ast.Call):  # np.vectorize(f)(x)
+            called = called.func
         name = ast.unparse(called)
         last = name.rsplit(".", 1)[-1]
         if name.startswith(("math.", "cmath.")):

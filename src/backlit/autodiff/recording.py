@@ -109,13 +109,7 @@ def backward(program: Program, argnums: Argnums = 0) -> Program:
             return _replay(program, filled, tape)
 
         value, pullback = vjp(of_chosen, *chosen)
-        if scalar:
-            seed = np.ones_like(value)
-            if isinstance(value, Traced):  # otherwise the result is constant
-                tape.adjoint_of[seed._node] = value._node
-        else:
-            seed = given[-1]
-        gradients = pullback(seed)
+        gradients = pullback(np.ones_like(value) if scalar else given[-1])
         return value, gradients[0] if single else gradients
 
     seeds = () if scalar else (
@@ -213,7 +207,7 @@ def _argument_names(
         parameters = list(inspect.signature(f).parameters.values())
     except (TypeError, ValueError):
         parameters = []
-    named = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
+    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if isinstance(f, np.ufunc):
         named = ["x", "y"][: f.nin]
     names = []
@@ -247,6 +241,7 @@ def _as_program(
     values: list[Value] = list(inputs)
     instructions: dict[int, Instruction] = {}
     captured: dict[Value, Any] = {}
+    copies: dict[int, Value] = {}  # the tape has one copy of each captured array
     promoted = False
     # Where a program was replayed: its instructions and values, and what they are now.
     replayed: dict[Instruction, Instruction] = {}
@@ -259,14 +254,11 @@ def _as_program(
                 "record: the function uses a value of an outer gradient; record it outside"
             )
         if isinstance(argument, np.ndarray):
-            for value, array in captured.items():
-                if array.dtype == argument.dtype and array.shape == argument.shape and (
-                    array.tobytes() == argument.tobytes()
-                ):  # fmt: skip
-                    return value
-            value = Value(argument.shape, argument.dtype)
-            captured[value] = argument.copy()
-            return value
+            known = copies.get(id(argument))
+            if known is None:
+                known = copies[id(argument)] = Value(argument.shape, argument.dtype)
+                captured[known] = argument
+            return known
         if type(argument) in (tuple, list):
             return type(argument)(map(operand, argument))
         return argument

@@ -18,6 +18,7 @@ Functions stand in the table in one of four ways:
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -58,6 +59,19 @@ class Rule:
     def __repr__(self) -> str:
         return f"Rule({self.function.__name__})"
 
+    def covers(self, keyword: str) -> bool:
+        """Whether the rule knows what ``keyword`` does to the derivative."""
+        if self.constant or self.vjps is None:
+            return True
+        if isinstance(self.vjps, Variadic):
+            like: Callable[..., Any] | None = self.vjps.like
+        else:
+            like = next((vjp for vjp in self.vjps if vjp is not None), None)
+        if like is None:
+            return True
+        parameters = inspect.signature(like).parameters
+        return keyword in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
     def vjp(self, position: int) -> Vjp | None:
         """Return the vjp of one argument, or None where the table has none."""
         if self.vjps is None or (type(self.vjps) is tuple and position >= len(self.vjps)):
@@ -68,10 +82,11 @@ class Rule:
 class Variadic:
     """The vjps of a function with any number of arguments: one function of the position."""
 
-    __slots__ = ("of_position",)
+    __slots__ = ("like", "of_position")
 
-    def __init__(self, of_position: Callable[[int], Vjp]) -> None:
+    def __init__(self, of_position: Callable[[int], Vjp], like: Callable[..., Any] | None) -> None:
         self.of_position = of_position
+        self.like = like  # the function whose keywords are covered
 
     def __getitem__(self, position: int) -> Vjp:
         return self.of_position(position)
@@ -98,9 +113,13 @@ def elementwise(
     rule(functions, *vjps, elementwise=True)
 
 
-def variadic(function: Callable[..., Any], of_position: Callable[[int], Vjp]) -> None:
+def variadic(
+    function: Callable[..., Any],
+    of_position: Callable[[int], Vjp],
+    like: Callable[..., Any] | None = None,
+) -> None:
     """Enter a function of any number of arguments; ``of_position(k)`` is the vjp of the k-th."""
-    RULES[function] = Rule(function, Variadic(of_position))
+    RULES[function] = Rule(function, Variadic(of_position, like))
 
 
 def constant(*functions: Callable[..., Any]) -> None:
@@ -132,7 +151,7 @@ def formula(function: Callable[..., Any], equal: Callable[..., Any]) -> None:
 
         return vjp
 
-    variadic(function, of_position)
+    variadic(function, of_position, like=equal)
 
 
 def find(function: Callable[..., Any]) -> Rule | None:

@@ -19,6 +19,8 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any, NoReturn
 
+import numpy as np
+
 from backlit.autodiff.errors import trace_error
 from backlit.autodiff.table import Rule
 from backlit.program.origin import Origin, origin_here
@@ -74,7 +76,7 @@ class RecordingTape(Tape):
     """
 
     __slots__ = (
-        "adjoint_of", "derives", "deriving", "origins", "replayed", "replayed_inputs", "replays",
+        "_captured", "adjoint_of", "derives", "deriving", "origins", "replayed", "replayed_inputs", "replays",
         "until",
     )  # fmt: skip
 
@@ -91,6 +93,7 @@ class RecordingTape(Tape):
         self.deriving: int | None = None
         self.replayed: Instruction | None = None
         self.until = until
+        self._captured: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
         self.append = self._append_with_origin
 
     def _append_with_origin(self, entry: Entry) -> None:
@@ -101,7 +104,27 @@ class RecordingTape(Tape):
             self.derives[node] = self.deriving
         else:
             self.origins[node] = origin_here(self.until)
-        self.entries.append(entry)
+        rule, ans, arguments, keywords, parents = entry
+        traced = dict(parents)
+        arguments = tuple(
+            argument if position in traced and isinstance(traced[position], int)
+            else self._as_captured(argument)
+            for position, argument in enumerate(arguments)
+        )  # fmt: skip
+        self.entries.append((rule, ans, arguments, keywords, parents))
+
+    def _as_captured(self, argument: Any) -> Any:
+        """Return a copy of an array taken from elsewhere, which may change before the end."""
+        if type(argument) in (tuple, list):
+            return type(argument)(map(self._as_captured, argument))
+        if not isinstance(argument, np.ndarray):
+            return argument
+        copies = self._captured.setdefault(id(argument), [])
+        for original, copy in copies:
+            if original is argument and copy.tobytes() == argument.tobytes():
+                return copy
+        copies.append((argument, argument.copy()))
+        return copies[-1][1]
 
 
 class _Closed:

@@ -280,6 +280,20 @@ def apply(
         if not tape.recording or function.__name__ in WRITERS:
             raise _no_rule(function)
         rule = Rule(function)
+    if keywords and not tape.recording:
+        for keyword in keywords:
+            if not rule.covers(keyword):
+                raise trace_error(
+                    f"the rule of {_name(function)} does not cover {keyword}=; leave it out, or add "
+                    "a rule with backlit.custom_rule"
+                )
+    if tape.recording and (function in _SHAPED_BY_VALUES or function is np.where) and (
+        len(arguments) == 1
+    ):
+        raise trace_error(
+            f"{_name(function)} finds another number of elements each time the recorded program "
+            "runs; use np.where(condition, a, b)"
+        )
 
     lowered = []
     parents: list[Any] = []
@@ -314,6 +328,9 @@ def apply(
         return _parts(ans, tape, node)
     return (TracedArray if np.shape(ans) else TracedScalar)(ans, tape, node)
 
+
+# The shape of their result depends on values, and a recorded program holds for one set of shapes.
+_SHAPED_BY_VALUES = frozenset((np.nonzero, np.flatnonzero, np.argwhere))
 
 # A function with several results is one entry, and each of its results another one.
 PART = Rule(operator.getitem, (None,))

@@ -221,10 +221,11 @@ def _statement(place: Place) -> ast.stmt | None:
 
 def _statement_text(place: Place) -> str:
     statement = _statement(place)
-    first = _position(place)[0]
-    last = first
+    first, last, *_ = _position(place)
     if statement is not None and not hasattr(statement, "body"):  # not the whole of a loop
-        first, last = statement.lineno, statement.end_lineno or statement.lineno
+        length = (statement.end_lineno or statement.lineno) - statement.lineno
+        if length < 3:  # of a longer statement, only the lines of the running expression
+            first, last = statement.lineno, statement.lineno + length
     lines = (linecache.getline(place.code.co_filename, n).strip() for n in range(first, last + 1))
     text = " ".join(filter(None, lines))
     return text if len(text) <= 90 else text[:87] + "..."

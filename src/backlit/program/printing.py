@@ -119,8 +119,9 @@ def function_name(function: Callable[..., Any]) -> str:
     name = function.__name__
     if getattr(np, name, None) is function:
         return f"np.{name}"
-    if getattr(np.linalg, name, None) is function:
-        return f"np.linalg.{name}"
+    for module in (np.linalg, np.fft):
+        if getattr(module, name, None) is function:
+            return f"np.{module.__name__.removeprefix('numpy.')}.{name}"
     if _special(function):
         return f"special.{name.lstrip('_')}"
     return name
@@ -252,15 +253,15 @@ def _bodies(program: Program) -> list[FunctionType]:
         if body in found:
             return
         for name in body.__code__.co_names:
-            other = inspect.unwrap(body.__globals__.get(name, len))
+            other = body.__globals__.get(name)
             if isinstance(other, FunctionType) and not _known_to_numpy(other):
-                visit(other)
+                visit(inspect.unwrap(other))
         found[body] = None
 
     for instruction in program.instructions:
-        function = inspect.unwrap(instruction.function)
+        function = instruction.function
         if isinstance(function, FunctionType) and not _known_to_numpy(function):
-            visit(function)
+            visit(inspect.unwrap(function))
     return list(found)
 
 

@@ -43,6 +43,9 @@ class Value:
     name: str = ""
     adjoint_of: Value | None = None
 
+    def __repr__(self) -> str:
+        return f"<Value {self.name or 'unnamed'}: {self.dtype} {self.shape}>"
+
 
 @dataclass(eq=False, slots=True)
 class Instruction:

@@ -5,6 +5,7 @@ Each pass is a function from program to program.
 
 from __future__ import annotations
 
+import operator
 from dataclasses import replace
 from typing import Any
 
@@ -58,9 +59,12 @@ def share_common_subexpressions(program: Program) -> Program:
     for instruction in program.instructions:
         arguments = tuple(substitute(a, current) for a in instruction.arguments)
         keywords = {k: substitute(a, current) for k, a in instruction.keywords.items()}
+        operands = list(map(_key, arguments))
+        if instruction.function in _COMMUTATIVE:
+            operands.sort(key=repr)  # x * y and y * x are the same bits
         key = (
             instruction.function,
-            tuple(map(_key, arguments)),
+            tuple(operands),
             tuple((k, _key(a)) for k, a in keywords.items()),
         )
         known = first.setdefault(key, instruction.output)
@@ -70,6 +74,9 @@ def share_common_subexpressions(program: Program) -> Program:
             same_as[instruction.output] = known
     outputs = tree.map_leaves(current, program.outputs)
     return replace(program, instructions=kept, outputs=outputs)
+
+
+_COMMUTATIVE = frozenset((operator.add, operator.mul, np.add, np.multiply))
 
 
 def _key(argument: Any) -> Any:

@@ -27,6 +27,11 @@ def _matrices(a: Any) -> Any:
     return np.expand_dims(a, (-2, -1))
 
 
+def _filled(g: Any, ans: Any) -> list[Any]:
+    """Return the adjoints of several results, with zeros for those that nothing depends on."""
+    return [np.zeros_like(a) if part is None else part for part, a in zip(g, ans, strict=True)]
+
+
 # ----- Inverses, determinants, equations ---------------------------------------------------------
 rule(np.linalg.inv, lambda g, ans, a: -_t(ans) @ g @ _t(ans))
 
@@ -44,7 +49,10 @@ def cofactors(a: Any) -> Any:
 
 formula(cofactors, lambda a: _matrices(np.linalg.det(a)) * _t(np.linalg.inv(a)))
 rule(np.linalg.det, lambda g, ans, a: _matrices(g) * cofactors(a))
-rule(np.linalg.slogdet, lambda g, ans, a: _matrices(g[1]) * _t(np.linalg.inv(a)))
+rule(
+    np.linalg.slogdet,
+    lambda g, ans, a: _matrices(_filled(g, ans)[1]) * _t(np.linalg.inv(a)),
+)
 
 
 def _solve_matrix(g: Any, ans: Any, a: Any, b: Any) -> Any:
@@ -103,16 +111,17 @@ def _cholesky(g: Any, ans: Any, a: Any, upper: Any = False) -> Any:
 
 def _eigh(g: Any, ans: Any, a: Any, UPLO: str = "L") -> Any:
     w, v = ans
+    gw, gv = _filled(g, ans)
     gaps = np.expand_dims(w, -2) - np.expand_dims(w, -1)
-    inner = divide_or_zero(_t(v) @ g[1], gaps)
-    s = v @ (inner + np.eye(w.shape[-1], dtype=w.dtype) * np.expand_dims(g[0], -2)) @ _t(v)
+    inner = divide_or_zero(_t(v) @ gv, gaps)
+    s = v @ (inner + np.eye(w.shape[-1], dtype=w.dtype) * np.expand_dims(gw, -2)) @ _t(v)
     symmetric = _lower_triangle_of_symmetric((s + _t(s)) / 2)
     return symmetric if UPLO.upper() == "L" else _t(symmetric)
 
 
 def _eigvalsh(g: Any, ans: Any, a: Any, UPLO: str = "L") -> Any:
     w, v = np.linalg.eigh(a, UPLO)
-    return _eigh((g, np.zeros_like(v)), (w, v), a, UPLO)
+    return _eigh((g, None), (w, v), a, UPLO)
 
 
 def _svd(
@@ -125,15 +134,17 @@ def _svd(
     if hermitian:
         raise trace_error("np.linalg.svd(hermitian=True) has no rule; use np.linalg.eigh")
     rows, columns = a.shape[-2:]
-    if full_matrices and rows != columns:
+    count = min(rows, columns)
+    if full_matrices and rows != columns and g[0] is None and g[2] is None:
+        ans = np.linalg.svd(a, full_matrices=False)  # only the values were used
+    elif full_matrices and rows != columns:
         raise trace_error(
             "np.linalg.svd with full_matrices=True is not differentiable for a matrix that is not "
             "square, since the additional columns are arbitrary; use full_matrices=False"
         )
     u, s, vh = ans
-    gu, gs, gvh = g
+    gu, gs, gvh = _filled(g, ans)
     v, gv = _t(vh), _t(gvh)
-    count = s.shape[-1]
     square = s * s
     gaps = np.expand_dims(square, -2) - np.expand_dims(square, -1)
     from_u = divide_or_zero(_t(u) @ gu - _t(gu) @ u, gaps) * np.expand_dims(s, -2)
@@ -152,7 +163,7 @@ def _svd(
 
 def _qr(g: Any, ans: Any, a: Any, mode: str = "reduced") -> Any:
     q, r = ans
-    gq, gr = g
+    gq, gr = _filled(g, ans)
     if mode != "reduced" or r.shape[-2] != r.shape[-1]:
         raise trace_error(
             f"np.linalg.qr has a rule for mode='reduced' and at least as many rows as columns, not "

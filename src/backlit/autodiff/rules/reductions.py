@@ -283,6 +283,29 @@ def _corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Any:
     return covariance / (deviation[:, None] * deviation[None, :])
 
 
+def _linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, axis: int = 0) -> Any:
+    steps = max(num - 1 if endpoint else num, 1)
+    start, stop = 1.0 * start, 1.0 * stop
+    share = np.reshape(np.arange(num) / steps, (num,) + (1,) * np.ndim(stop - start))
+    return np.moveaxis(start * (1 - share) + stop * share, 0, axis)
+
+
+def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any:
+    position = np.searchsorted(xp, x, side="right") - 1
+    below = np.reshape(np.clip(position, 0, len(xp) - 2), -1)
+
+    def pick(values: Any, index: Any) -> Any:
+        return np.reshape(np.take_along_axis(values, index, axis=0), np.shape(x))
+
+    x0, x1 = pick(xp, below), pick(xp, below + 1)
+    y0, y1 = pick(fp, below), pick(fp, below + 1)
+    inside = y0 + (x - x0) * (y1 - y0) / (x1 - x0)
+    inside = np.where(x < xp[0], fp[0] if left is None else left, inside)
+    return np.where(x > xp[-1], fp[-1] if right is None else right, inside)
+
+
+formula(np.linspace, _linspace)
+formula(np.interp, _interp)
 rewrite(np.average, _average)
 rewrite(np.trapezoid, _trapezoid)
 formula(np.cov, _cov)
