@@ -226,6 +226,19 @@ def composites(x):
     return probabilities, logsumexp(x, axis=(0, 1)), log_softmax(x, axis=0) * scale, softplus(x)
 
 
+@backlit.custom_rule(lambda g, ans, x: g * np.exp(-softplus(-x)))
+def softplus_of_parts(x):
+    return np.concatenate([softplus(x[:1]), softplus(x[1:])])
+
+
+@case(normal(3), argnums=0)
+def composite_of_composites(x):
+    return softplus_of_parts(x)
+
+
+case(normal(4, 3), argnums=0)(softmax)  # recorded by itself, it must not call itself when printed
+
+
 @case(np.array([0.3, 0.6, 0.75]), argnums=0)
 def special_functions(p):
     return (
@@ -257,7 +270,17 @@ def literals(x):
 @case(np.array([0.5, -2.0], dtype=np.float32), argnums=0)
 def single_precision_literals(x):
     third = np.float32(1) / np.float32(3)
-    return {"product": x * third, "scalar": third * np.sum(x), "wide": x.astype(np.float64) / 3}
+    return {
+        "product": x * third,
+        "scalar": third * np.sum(x),
+        "wide": x.astype(np.float64) / 3,
+        "gate": x * ((x > 0) * third),  # a plain float would make the gate float64
+    }
+
+
+@case(np.array([0.4, 1.2, 2.4]))
+def negative_base(x):
+    return (-2.0) ** np.round(x), (-3) - x, x - (-3)
 
 
 @case(0.5, np.float32(0.25), argnums=(0, 1))
@@ -271,6 +294,17 @@ def unfortunate_names(special, softmax, power):
     inf, nan, lambda_ = np_ + 1, np_ - 1, logsumexp(np_)
     unfortunate_names = inf**power
     return unfortunate_names * nan + lambda_
+
+
+@case(normal(3), argnums=0)
+def several_lines_and_letters(θ):
+    λ = (
+        np.sin(θ)  # a "comment" with \\ and a quote'
+        + np.cos(
+            θ
+        )
+    )  # fmt: skip
+    return {3: λ, "a b": [θ, ()], "nothing": None}
 
 
 @case({f"weights_of_a_layer_{k}": normal(2) for k in range(6)}, argnums=0)
@@ -287,14 +321,16 @@ def without_dependence(x, y):
 
 
 def flatten(result: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of a result under names that tell tuples, lists and dicts apart."""
+    """Yield the leaves of a result under names that tell tuples, lists, dicts and None apart."""
     if isinstance(result, dict):
         for key, part in result.items():
-            yield from flatten(part, path + "{" + key + "}")
+            yield from flatten(part, path + "{" + repr(key) + "}")
     elif isinstance(result, (tuple, list)):
         opening, closing = "()" if isinstance(result, tuple) else "[]"
         for position, part in enumerate(result):
             yield from flatten(part, path + opening + str(position) + closing)
+    elif result is None:
+        yield path + "None", np.empty(0)
     else:
         yield path, result
 
@@ -324,7 +360,7 @@ import traceback
 import numpy as np
 
 def execute(file):
-    program = runpy.run_path(str(file))[file.stem.partition("-")[2]]
+    *_, program = runpy.run_path(str(file)).values()  # the function that is defined last
     with np.load(file.with_suffix(".inputs.npz"), allow_pickle=False) as given:
         # A scalar argument is a scalar, not an array without axes.
         inputs = [given[f"arr_{k}"][()] for k in range(len(given))]

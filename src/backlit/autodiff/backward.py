@@ -22,11 +22,13 @@ from typing import Any
 import numpy as np
 
 from backlit.autodiff.errors import TraceError
+from backlit.autodiff.table import RULES
 from backlit.autodiff.tape import Entry, Tape
 from backlit.autodiff.traced import PART, Traced, TracedArray, TracedScalar
 from backlit.program import tree
 
 Adjoints = dict[int, Any]
+WHERE = RULES[np.where]
 
 
 def backward_pass(entries: list[Entry], adjoints: Adjoints, inputs: int) -> Adjoints:
@@ -35,11 +37,11 @@ def backward_pass(entries: list[Entry], adjoints: Adjoints, inputs: int) -> Adjo
     Parameters
     ----------
     entries : list of entries
-        Emptied as the walk goes, so that values no longer needed are freed.
+        The tape. Emptied as the walk goes, so that values no longer needed are freed.
     adjoints : dict of int to array
         The adjoints of the results, by node.
     inputs : int
-        The number of inputs; they are the nodes before the first entry.
+        The number of inputs; they take the first places of the tape.
 
     Returns
     -------
@@ -57,15 +59,15 @@ def backward_pass(entries: list[Entry], adjoints: Adjoints, inputs: int) -> Adjo
     if recording is not None:
         for node, seed in adjoints.items():
             if node >= inputs:
-                recording.name_adjoint(seed, entries[node - inputs][1])
+                recording.name_adjoint(seed, entries[node][1])
     # A derivative may be infinite (sqrt at 0): a value to look at, not a reason to warn.
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        while entries:
-            rule, ans, arguments, keywords, parents = entries.pop()
-            node = inputs + len(entries)
+        for node in range(len(entries) - 1, inputs - 1, -1):
+            entry = entries.pop()
             g = adjoints.pop(node, None)
             if g is None:
                 continue  # no result depends on this value
+            rule, ans, arguments, keywords, parents = entry
             if rule is PART:
                 _collect_part(adjoints, parents[0][1], arguments, g)
                 continue
@@ -85,7 +87,7 @@ def backward_pass(entries: list[Entry], adjoints: Adjoints, inputs: int) -> Adjo
                                 recording.name_adjoint(adjoints[member], x[index])
                     continue
                 taken = None
-                if rule.function is np.where:
+                if rule is WHERE and parent >= inputs:
                     taken = _branch_taken(arguments[0], position, mask)
                 elif mask is not None and rule.elementwise:
                     d, taken = np.where(mask, d, 0), mask
@@ -147,7 +149,7 @@ def _add(adjoints: Adjoints, masks: dict[int, Any], node: int, adjoint: Any, mas
 
 def _branch_taken(condition: Any, position: int, mask: Any) -> Any:
     """Return where ``np.where`` took this branch, within the elements taken further down."""
-    taken = np.not_equal(condition, 0) if position == 1 else np.equal(condition, 0)
+    taken = condition if position == 1 else np.logical_not(condition)
     return taken if mask is None else np.logical_and(taken, mask)
 
 
@@ -193,7 +195,7 @@ def pull_through(function: Any, argument: Any, g: Any) -> Any:
     if isinstance(result, Traced) and result._tape is tape:
         if g.shape != result.shape:
             g = np.reshape(g, result.shape)
-        adjoints = backward_pass(entries[len(inputs) :], {result._node: g}, len(inputs))
+        adjoints = backward_pass(entries, {result._node: g}, len(inputs))
     of_leaf: list[Any] = [None] * len(leaves)
     for node, k in enumerate(traced_at):
         of_leaf[k] = adjoints[node] if node in adjoints else np.zeros_like(leaves[k])

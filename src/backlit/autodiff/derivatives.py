@@ -430,15 +430,14 @@ class _Run:
         try:
             self.result = f(*given, **keywords)
             if has_aux:
-                self.result, self.aux = _split_aux(caller, f, self.result)
-                self.aux = tree.map_leaves(
-                    lambda leaf: result_value(leaf, self.tape), self.aux
-                )
+                self.result, aux = _split_aux(caller, f, self.result)
+                self.aux = tree.map_leaves(lambda leaf: result_value(leaf, self.tape), aux)
         finally:
-            self._entries: list[Entry] = self.tape.close()[len(leaves) :]
-        self._structure = arguments[positions[0]] if single else tuple(
-            arguments[position] for position in positions
-        )  # fmt: skip
+            self._entries: list[Entry] = self.tape.close()
+        if single:
+            self._structure = arguments[positions[0]]
+        else:
+            self._structure = tuple(arguments[position] for position in positions)
 
     @property
     def zeros(self) -> Any:
@@ -452,15 +451,14 @@ class _Run:
             if isinstance(leaf, Traced) and leaf._tape is self.tape:
                 known = adjoints.get(leaf._node)
                 adjoints[leaf._node] = seed if known is None else known + seed
-        entries = list(self._entries) if keep else self._entries
-        found = backward_pass(entries, adjoints, len(self._leaves)) if adjoints else {}
-        return tree.fill(
-            self._structure,
-            iter([
-                found[node] if node in found else _zeros(leaf)
-                for node, leaf in enumerate(self._leaves)
-            ]),
-        )  # fmt: skip
+        if adjoints:
+            entries = list(self._entries) if keep else self._entries
+            adjoints = backward_pass(entries, adjoints, len(self._leaves))
+        gradients = [
+            adjoints[node] if node in adjoints else _zeros(leaf)
+            for node, leaf in enumerate(self._leaves)
+        ]
+        return tree.fill(self._structure, iter(gradients))
 
 
 def result_value(leaf: Any, tape: Tape) -> Any:
@@ -499,6 +497,8 @@ def _leaves_as_arrays(argument: Any) -> Any:
 
 
 def _positions(caller: str, argnums: Argnums, count: int) -> tuple[int, ...]:
+    if type(argnums) is int and 0 <= argnums < count:
+        return (argnums,)
     wanted = (argnums,) if isinstance(argnums, (int, np.integer)) else tuple(argnums)
     for position in wanted:
         if not isinstance(position, (int, np.integer)) or not -count <= position < count:

@@ -41,7 +41,7 @@ class Rule:
         The derivative is zero wherever it exists.
     """
 
-    __slots__ = ("constant", "elementwise", "function", "vjps")
+    __slots__ = ("constant", "elementwise", "function", "partial", "vjps")
 
     def __init__(
         self,
@@ -55,6 +55,9 @@ class Rule:
         self.vjps = vjps
         self.elementwise = elementwise
         self.constant = constant
+        # Whether some argument has no derivative. Asked only then, since a call may have more
+        # arguments than vjps, and they are never traced (an axis, a shape).
+        self.partial = isinstance(vjps, tuple)
 
     def __repr__(self) -> str:
         return f"Rule({self.function.__name__})"

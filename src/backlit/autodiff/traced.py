@@ -266,34 +266,17 @@ def apply(
     TraceError
         Where the function has no rule, or a keyword is not covered by it.
     """
-    if function in REWRITES:
-        return REWRITES[function](*arguments, **keywords)
-    rule = find(function)
+    rule = RULES.get(function)
+    if rule is None:
+        if function in REWRITES:
+            return REWRITES[function](*arguments, **keywords)
+        rule = find(function) or Rule(function)
     if keywords:
         arguments, keywords = _plain_keywords(function, arguments, keywords)
     tape = _innermost_tape(arguments)
-    if tape is None:
-        raise trace_error(
-            f"{_name(function)} was given a traced value in a place where its gradient is not known"
-        )
-    if rule is None:
-        if not tape.recording or function.__name__ in WRITERS:
-            raise _no_rule(function)
-        rule = Rule(function)
-    if keywords and not tape.recording:
-        for keyword in keywords:
-            if not rule.covers(keyword):
-                raise trace_error(
-                    f"the rule of {_name(function)} does not cover {keyword}=; leave it out, or add "
-                    "a rule with backlit.custom_rule"
-                )
-    if tape.recording and (function in _SHAPED_BY_VALUES or function is np.where) and (
-        len(arguments) == 1
-    ):
-        raise trace_error(
-            f"{_name(function)} finds another number of elements each time the recorded program "
-            "runs; use np.where(condition, a, b)"
-        )
+    if keywords or rule.vjps is None or tape is None or tape.recording:
+        _check_covered(rule, tape, arguments, keywords)
+    assert tape is not None
 
     lowered = []
     parents: list[Any] = []
@@ -304,6 +287,8 @@ def apply(
                 parents.append((position, argument._node))
                 argument = argument._value
         elif kind is list or kind is tuple:
+            if type(function) is np.ufunc:
+                argument = np.asarray(argument)  # ufuncs take a list for an array
             inner = []
             items = list(argument)
             for index, item in enumerate(items):
@@ -317,20 +302,48 @@ def apply(
 
     ans = function(*lowered, **keywords)
     node = len(tape.entries)
-    if not tape.recording:
-        if rule.constant:
-            return ans
+    if rule.constant and not tape.recording:
+        return ans
+    if rule.partial and not tape.recording:
         for position, _ in parents:
             if rule.vjp(position) is None:
                 raise _no_rule(function, position)
-    tape.append((rule, ans, tuple(lowered), keywords, tuple(parents)))
+    tape.append((rule, ans, lowered, keywords, parents))
     if isinstance(ans, (tuple, list)):
         return _parts(ans, tape, node)
-    return (TracedArray if np.shape(ans) else TracedScalar)(ans, tape, node)
+    shape = ans.shape if hasattr(ans, "shape") else ()
+    return (TracedArray if shape else TracedScalar)(ans, tape, node)
+
+
+def _check_covered(
+    rule: Rule, tape: Tape | None, arguments: tuple[Any, ...], keywords: dict[str, Any]
+) -> None:
+    """Raise where the rule does not cover what is asked of its function."""
+    if tape is None:
+        raise trace_error(
+            f"{_name(rule.function)} was given a traced value where its gradient is not known; "
+            "give it as a positional argument"
+        )
+    if tape.recording:
+        if rule.function in _SHAPED_BY_VALUES and len(arguments) == 1:
+            raise trace_error(
+                f"{_name(rule.function)} finds another number of elements each time the recorded "
+                "program runs; use np.where(condition, a, b)"
+            )
+    elif rule.vjps is None and not rule.constant:
+        raise _no_rule(rule.function)
+    if rule.vjps is None and rule.function.__name__ in WRITERS:
+        raise _no_rule(rule.function)
+    for keyword in keywords:
+        if not tape.recording and not rule.covers(keyword):
+            raise trace_error(
+                f"the rule of {_name(rule.function)} does not cover {keyword}=; leave it out, or "
+                "add a rule with backlit.custom_rule"
+            )
 
 
 # The shape of their result depends on values, and a recorded program holds for one set of shapes.
-_SHAPED_BY_VALUES = frozenset((np.nonzero, np.flatnonzero, np.argwhere))
+_SHAPED_BY_VALUES = frozenset((np.nonzero, np.flatnonzero, np.argwhere, np.where))
 
 # A function with several results is one entry, and each of its results another one.
 PART = Rule(operator.getitem, (None,))

@@ -12,10 +12,12 @@ from typing import Any
 # One step down into a tree: ("[0]" of a list or tuple is 0, "['W']" of a dict is "W").
 Path = tuple[Any, ...]
 
+_CONTAINERS = (tuple, list, dict, type(None))
+
 
 def is_container(tree: Any) -> bool:
     """Whether ``tree`` has children, as opposed to being a leaf."""
-    return tree is None or isinstance(tree, (tuple, list, dict))
+    return isinstance(tree, _CONTAINERS)
 
 
 def leaves_with_paths(tree: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -58,6 +60,8 @@ def map_leaves(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
 
 def fill(tree: Any, values: Iterator[Any]) -> Any:
     """Rebuild ``tree`` with its leaves replaced, in order, by ``values``."""
+    if not is_container(tree):
+        return next(values)
     return map_leaves(lambda _: next(values), tree)
 
 

@@ -13,21 +13,21 @@ from backlit.autodiff.table import formula, rewrite, rule, variadic
 
 # ----- Matrix products: dX = G Y^T, dY = X^T G ---------------------------------------------------
 def _transposed(a: Any) -> Any:
-    return np.transpose(a) if a.ndim == 2 else np.swapaxes(a, -1, -2)
+    return a.T if a.ndim == 2 else np.swapaxes(a, -1, -2)
 
 
 def _matmul_left(g: Any, ans: Any, x: Any, y: Any) -> Any:
-    if np.ndim(y) == 1:  # rows times a vector: the outer product of g and y
-        return g * y if np.ndim(x) == 1 else np.expand_dims(g, -1) * y
-    if np.ndim(x) == 1:
+    if y.ndim == 1:  # rows times a vector: the outer product of g and y
+        return g * y if x.ndim == 1 else np.expand_dims(g, -1) * y
+    if x.ndim == 1:
         return np.squeeze(y @ np.expand_dims(g, -1), -1)
     return g @ _transposed(y)
 
 
 def _matmul_right(g: Any, ans: Any, x: Any, y: Any) -> Any:
-    if np.ndim(x) == 1:
-        return g * x if np.ndim(y) == 1 else np.expand_dims(x, -1) * np.expand_dims(g, -2)
-    if np.ndim(y) == 1:
+    if x.ndim == 1:
+        return g * x if y.ndim == 1 else np.expand_dims(x, -1) * np.expand_dims(g, -2)
+    if y.ndim == 1 and x.ndim > 2:
         return np.squeeze(_transposed(x) @ np.expand_dims(g, -1), -1)
     return _transposed(x) @ g
 
