@@ -1,24 +1,53 @@
 """Backlit trains neural networks by backpropagation and shows what backpropagation is doing."""
 
-from backlit import functions
-from backlit.autodiff.check import check_grads
-from backlit.autodiff.composite import custom_rule
-from backlit.autodiff.derivatives import (
-    elementwise_grad,
-    grad,
-    hessian,
-    hvp,
-    jacobian,
-    jvp,
-    value_and_grad,
-    vjp,
-)
-from backlit.autodiff.errors import TraceError
-from backlit.autodiff.recording import backward, record
-from backlit.execution.reference import run, watch
-from backlit.program import Instruction, Program, Value
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from backlit import functions
+    from backlit.autodiff.check import check_grads
+    from backlit.autodiff.composite import custom_rule
+    from backlit.autodiff.derivatives import (
+        elementwise_grad,
+        grad,
+        hessian,
+        hvp,
+        jacobian,
+        jvp,
+        value_and_grad,
+        vjp,
+    )
+    from backlit.autodiff.errors import TraceError
+    from backlit.autodiff.recording import backward, record
+    from backlit.execution.reference import run, watch
+    from backlit.program.program import Instruction, Program, Value
 
 __version__ = "0.1.0"
+
+# Where each public name lives. A module is imported when its name is first used, so that
+# `import backlit` and `backlit --help` cost next to nothing.
+_HOMES = {
+    "check_grads": "autodiff.check",
+    "custom_rule": "autodiff.composite",
+    "elementwise_grad": "autodiff.derivatives",
+    "grad": "autodiff.derivatives",
+    "hessian": "autodiff.derivatives",
+    "hvp": "autodiff.derivatives",
+    "jacobian": "autodiff.derivatives",
+    "jvp": "autodiff.derivatives",
+    "value_and_grad": "autodiff.derivatives",
+    "vjp": "autodiff.derivatives",
+    "TraceError": "autodiff.errors",
+    "backward": "autodiff.recording",
+    "record": "autodiff.recording",
+    "run": "execution.reference",
+    "watch": "execution.reference",
+    "Instruction": "program.program",
+    "Program": "program.program",
+    "Value": "program.program",
+}
 
 __all__ = [
     "Instruction",
@@ -41,3 +70,17 @@ __all__ = [
     "vjp",
     "watch",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "functions":
+        return import_module("backlit.functions")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'backlit' has no attribute {name!r}")
+    found = getattr(import_module(f"backlit.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

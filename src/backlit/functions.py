@@ -11,19 +11,18 @@ import numpy as np
 
 from backlit.autodiff.composite import custom_rule, locally_constant
 from backlit.autodiff.rules.indexing import put
+from backlit.autodiff.rules.reductions import expand
 
 __all__ = ["array", "log_softmax", "logsumexp", "put", "softmax", "stop_gradient"]
 
 
-def _expand(a: Any, axis: Any, keepdims: Any) -> Any:
-    return a if keepdims or axis is None else np.expand_dims(a, axis)
+def _logsumexp(g: Any, ans: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return ``g softmax(x)``; where all of x is -inf, the limit 0."""
+    total = expand(np.where(np.isinf(ans), 0, ans), axis, keepdims)
+    return expand(g, axis, keepdims) * np.exp(x - total)
 
 
-@custom_rule(
-    lambda g, ans, x, axis=None, keepdims=False: (
-        _expand(g, axis, keepdims) * np.exp(x - _expand(np.where(np.isinf(ans), 0, ans), axis, keepdims))
-    )
-)  # fmt: skip
+@custom_rule(_logsumexp)
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Compute ``log(sum(exp(x)))`` without overflow.
 

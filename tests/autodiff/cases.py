@@ -189,7 +189,9 @@ for passing in (np.nansum, np.nanprod, np.nanmean, np.nanvar, np.nanstd, np.nanm
              distinct(3, 3))  # fmt: skip
 for axis in (None, 0, 1, (0, 2)):
     case(np.median, lambda x, a=axis: np.median(x, axis=a), distinct(2, 3, 3))
-    case(np.quantile, lambda x, a=axis: np.quantile(x, 0.3, axis=a, keepdims=True), distinct(2, 3, 3))
+    case(
+        np.quantile, lambda x, a=axis: np.quantile(x, 0.3, axis=a, keepdims=True), distinct(2, 3, 3)
+    )
 case(np.quantile, lambda x: np.quantile(x, [0.1, 0.8], axis=0), distinct(5, 2))
 case(np.percentile, lambda x: np.percentile(x, 35), distinct(7))
 case(np.average, np.average, M)
@@ -335,7 +337,13 @@ case(np.vecdot, np.vecdot, M, normal(3, 4))
 case(np.linalg.vecdot, lambda x, y: np.linalg.vecdot(x, y, axis=0), M, normal(3, 4))
 case(np.matvec, np.matvec, T, normal(2, 4))
 case(np.vecmat, np.vecmat, normal(2, 3), T)
-case(np.linalg.multi_dot, lambda x, y, z: np.linalg.multi_dot([x, y, z]), M, normal(4, 2), normal(2, 3))
+case(
+    np.linalg.multi_dot,
+    lambda x, y, z: np.linalg.multi_dot([x, y, z]),
+    M,
+    normal(4, 2),
+    normal(2, 3),
+)
 for text in ("ij,jk->ik", "ij,jk", "ij,kj->", "ij,jk->k", "ij,jk->kij", "ji,jk->ik"):
     case(np.einsum, lambda x, y, s=text: np.einsum(s, x, y), normal(3, 3), normal(3, 3))
 for text in ("ii", "ii->i", "ij->", "ij->j", "ij->ji", "i...->...", "ij->ij"):
@@ -401,10 +409,16 @@ NORM = np.linalg.norm
 for order in (None, 1, 2, 3, 2.5, np.inf, -np.inf):
     case(NORM, lambda x, o=order: np.linalg.norm(x, o), distinct(5) + 0.05)
     case(NORM, lambda x, o=order: np.linalg.norm(x, o, axis=1), distinct(3, 4) + 0.05)
-    case(NORM, lambda x, o=order: np.linalg.norm(x, o, axis=0, keepdims=True), distinct(3, 4) + 0.05)
+    case(
+        NORM, lambda x, o=order: np.linalg.norm(x, o, axis=0, keepdims=True), distinct(3, 4) + 0.05
+    )
 for order in (None, "fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf):
     case(NORM, lambda x, o=order: np.linalg.norm(x, o), distinct(3, 4) + 0.05)
-    case(NORM, lambda x, o=order: np.linalg.norm(x, o, axis=(2, 0), keepdims=True), distinct(2, 3, 4) + 0.05)
+    case(
+        NORM,
+        lambda x, o=order: np.linalg.norm(x, o, axis=(2, 0), keepdims=True),
+        distinct(2, 3, 4) + 0.05,
+    )
 case(NORM, np.linalg.norm, T)
 case(np.linalg.vector_norm, lambda x: np.linalg.vector_norm(x, axis=1), M)
 case(np.linalg.vector_norm, np.linalg.vector_norm, M)
@@ -421,7 +435,14 @@ for ufunc in (special.gamma, special.gammaln, special.loggamma, special.rgamma, 
 for ufunc in (special.logit, special.ndtri, special.erfcinv):
     case(ufunc, ufunc, between(0.1, 0.9, 3, 4))
 case(special.erfinv, special.erfinv, UNIT)
-for ufunc in (special.xlogy, special.xlog1py, special.rel_entr, special.kl_div, special.beta, special.betaln):
+for ufunc in (
+    special.xlogy,
+    special.xlog1py,
+    special.rel_entr,
+    special.kl_div,
+    special.beta,
+    special.betaln,
+):
     case(ufunc, ufunc, POSITIVE, between(0.5, 2, 4))
 case(special.huber, special.huber, 0.55, distinct(3, 4))
 for ufunc in (special.gammainc, special.gammaincc, special.jv, special.yv, special.iv):

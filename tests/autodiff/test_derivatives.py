@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -61,8 +62,7 @@ def test_ridge_regression_has_zero_gradient_at_its_closed_form() -> None:
 
 def test_network_obeys_the_four_textbook_equations() -> None:
     sizes, rng = (4, 6, 5, 3), np.random.default_rng(0)
-    parameters = [(rng.standard_normal((m, n)), rng.standard_normal(n))
-                  for m, n in zip(sizes[:-1], sizes[1:], strict=True)]  # fmt: skip
+    parameters = [(rng.standard_normal((m, n)), rng.standard_normal(n)) for m, n in pairwise(sizes)]
     x, t = rng.standard_normal((7, 4)), rng.standard_normal((7, 3))
 
     def loss(parameters):

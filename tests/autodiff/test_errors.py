@@ -155,7 +155,9 @@ def test_complex_intermediates_are_refused() -> None:
 
 
 def test_results_without_a_gradient() -> None:
-    with pytest.raises(TraceError, match=r"array of shape \(3,\).*jacobian, vjp or elementwise_grad"):
+    with pytest.raises(
+        TraceError, match=r"array of shape \(3,\).*jacobian, vjp or elementwise_grad"
+    ):
         backlit.grad(np.sin)(X)
     with pytest.raises(TraceError, match=r"None \(is a return missing\?\)"):
         backlit.grad(lambda x: None)(X)

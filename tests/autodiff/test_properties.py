@@ -35,7 +35,9 @@ def check(f, *arguments, recordable=True):
     _, tangent = backlit.jvp(f, arguments, tangents)
     assert np.shape(tangent) == np.shape(value) and tangent.dtype == value.dtype
     forward = np.sum(np.asarray(adjoint, float) * tangent)
-    reverse = sum(np.sum(np.asarray(g, float) * t) for g, t in zip(gradients, tangents, strict=True))
+    reverse = sum(
+        np.sum(np.asarray(g, float) * t) for g, t in zip(gradients, tangents, strict=True)
+    )
     scale = np.sum(np.abs(np.asarray(adjoint, float) * tangent)) + 1
     # 1e-4 in float32 (a few hundred roundings of 6e-8), 1e-11 in float64.
     single = any(a.dtype == np.float32 for a in (*arguments, value))
@@ -52,7 +54,9 @@ def test_broadcasting_is_undone_and_dtypes_are_kept(shapes, first, second, funct
 
 @given(SHAPES, DTYPES, st.data())
 def test_reductions(shape, dtype, data) -> None:
-    function = data.draw(st.sampled_from([np.sum, np.mean, np.prod, np.std, np.var, np.max, np.min]))
+    function = data.draw(
+        st.sampled_from([np.sum, np.mean, np.prod, np.std, np.var, np.max, np.min])
+    )
     axes = st.none()
     if shape:
         axes |= st.integers(-len(shape), len(shape) - 1)

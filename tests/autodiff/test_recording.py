@@ -83,7 +83,13 @@ def test_loops_give_numbered_names_and_contributions_come_before_their_sum() -> 
         return np.sum(h * x)
 
     text = str(backlit.backward(backlit.record(f, x)))
-    for name in ("h = np.sin(x)", "h_2 = np.sin(h)", "h_3 = np.sin(h_2)", "d_x_part = d_", "d_x = "):
+    for name in (
+        "h = np.sin(x)",
+        "h_2 = np.sin(h)",
+        "h_3 = np.sin(h_2)",
+        "d_x_part = d_",
+        "d_x = ",
+    ):
         assert name in text
 
 
@@ -135,7 +141,9 @@ def test_a_vector_loss_takes_the_weight_of_each_example() -> None:
 def test_a_program_of_a_program_of_a_program() -> None:
     program = backlit.record(lambda x: np.exp(2 * x), 0.3)
     for order in range(1, 5):
-        program = backlit.record(lambda x, p=program: _last(backlit.run(backlit.backward(p), x)), 0.3)
+        program = backlit.record(
+            lambda x, p=program: _last(backlit.run(backlit.backward(p), x)), 0.3
+        )
         np.testing.assert_allclose(backlit.run(program, 0.3), 2.0**order * np.exp(0.6), rtol=1e-12)
 
 
@@ -220,7 +228,7 @@ def test_integer_arrays_may_be_inputs() -> None:
 def test_composites_are_one_instruction_with_their_body_printed_once() -> None:
     program = backlit.record(lambda x: softmax(x) * softmax(2 * x), x)
     assert sum(i.function is softmax for i in program.instructions) == 2
-    assert str(program).count("def softmax(x: Any, axis: Any = -1) -> Any:") == 1
+    assert str(program).count("def softmax(x, axis=-1):") == 1
 
 
 def test_float32_is_kept_and_promotion_is_said_once_with_the_line() -> None:

@@ -6,12 +6,12 @@ import inspect
 
 import numpy as np
 import pytest
-from tests.autodiff.cases import CASES, Case
 
 import backlit
 from backlit.autodiff.rules import special  # noqa: F401  (enters the rules of scipy.special)
 from backlit.autodiff.table import REWRITES, RULES
 from backlit.program import tree
+from tests.autodiff.cases import CASES, Case
 
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
 

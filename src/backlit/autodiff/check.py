@@ -101,6 +101,7 @@ def _check(
                 f"{expected}"
             )
     if order > 1:
+
         def pull(adjoint: Any, *primals: Any) -> Any:
             return vjp(f, *primals)[1](adjoint)
 
@@ -131,9 +132,7 @@ def _inner(first: Any, second: Any) -> float:
     return sum(tree.leaves(products))
 
 
-def _compare(
-    mode: str, depth: int, expected: Any, found: Any, atol: float, rtol: float
-) -> None:
+def _compare(mode: str, depth: int, expected: Any, found: Any, atol: float, rtol: float) -> None:
     def one(e: Any, d: Any) -> None:
         if not np.allclose(d, e, atol=atol, rtol=rtol):
             raise AssertionError(

@@ -76,7 +76,7 @@ def locally_constant(function: Function) -> Function:
 
 
 def _dispatching(body: Function) -> Function:
-    """Call ``body`` as it is with plain arguments, and through NumPy's protocol with traced ones."""
+    """Call ``body`` as it is with plain arguments, through NumPy's protocol with traced ones."""
 
     @wraps(body)
     def composite(*arguments: Any, **keywords: Any) -> Any:

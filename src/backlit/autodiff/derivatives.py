@@ -121,7 +121,9 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
                 "gradient; reduce it (np.sum, np.mean), or use jacobian, vjp or elementwise_grad"
             )
         gradients = run.pull([_one_like(result)], keep=False)
-        value = (result_value(result, run.tape), run.aux) if has_aux else result_value(result, run.tape)
+        value = (
+            (result_value(result, run.tape), run.aux) if has_aux else result_value(result, run.tape)
+        )
         return value, gradients
 
     return _named(both, f, "value and gradient")
@@ -468,10 +470,14 @@ def result_value(leaf: Any, tape: Tape) -> Any:
 
 def as_leaf(caller: str, leaf: Any, position: int, path: tree.Path) -> Any:
     """Return a differentiable argument as NumPy sees it, or say why it is none."""
-    if isinstance(leaf, float):
-        return leaf if isinstance(leaf, np.floating) else np.float64(leaf)
+    if type(leaf) is float:
+        return np.float64(leaf)
     dtype = getattr(leaf, "dtype", None)
-    if isinstance(leaf, (Traced, np.ndarray, np.generic)) and dtype is not None and dtype.kind == "f":
+    if (
+        isinstance(leaf, (Traced, np.ndarray, np.generic))
+        and dtype is not None
+        and dtype.kind == "f"
+    ):
         return np.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf
     where = f"argument {position}" + "".join(f"[{key!r}]" for key in path)
     if isinstance(leaf, (int, np.integer, np.bool_)) or (dtype is not None and dtype.kind in "iub"):

@@ -11,6 +11,7 @@ import numpy as np
 
 from backlit.autodiff.derivatives import Argnums, result_value, vjp
 from backlit.autodiff.errors import TraceError
+from backlit.autodiff.rules.elementwise import cast
 from backlit.autodiff.tape import RecordingTape
 from backlit.autodiff.traced import Traced, TracedArray, TracedScalar
 from backlit.execution.reference import bind, evaluate
@@ -99,7 +100,7 @@ def backward(program: Program, argnums: Argnums = 0) -> Program:
 
     def with_backward(*given: Any) -> Any:
         own = given if scalar else given[:-1]
-        tape = next(leaf._tape for leaf in tree.leaves(given) if isinstance(leaf, Traced))
+        tape: Any = next(leaf._tape for leaf in tree.leaves(given) if isinstance(leaf, Traced))
         chosen = [own[position] for position in wanted]
 
         def of_chosen(*differentiated: Any) -> Any:
@@ -161,9 +162,7 @@ def _record(
             shown.append(leaf)
             continue
         value = Value(example.shape, example.dtype, name)
-        traced.append(
-            (TracedArray if example.shape else TracedScalar)(example, tape, len(inputs))
-        )
+        traced.append((TracedArray if example.shape else TracedScalar)(example, tape, len(inputs)))
         inputs.append(value)
         examples.append(example)
         shown.append(value)
@@ -172,7 +171,9 @@ def _record(
         result = f(*tree.fill(arguments, iter(traced)))
     finally:
         entries = tape.close()
-    return _as_program(f, tape, entries, result, inputs, examples, tree.fill(arguments, iter(shown)))
+    return _as_program(
+        f, tape, entries, result, inputs, examples, tree.fill(arguments, iter(shown))
+    )
 
 
 def _as_example(leaf: Any) -> Any:
@@ -182,7 +183,7 @@ def _as_example(leaf: Any) -> Any:
             "record: an argument is itself being differentiated or recorded; record the function "
             "outside, and use run(program, x) inside"
         )
-    if isinstance(leaf, float) and not isinstance(leaf, np.floating):
+    if type(leaf) is float:
         return np.float64(leaf)
     if isinstance(leaf, (np.ndarray, np.floating)):
         if leaf.dtype.kind not in "fiub":
@@ -299,7 +300,7 @@ def _as_program(
             value.name = earlier.output.name
             value.adjoint_of = same_value.get(earlier.output.adjoint_of)
             replayed[earlier], same_value[earlier.output] = instruction, value
-        if not promoted and _promotes(instruction):
+        if not promoted and _promotes(instruction, captured):
             promoted = True
             origin = instruction.origin
             where = f"{origin.where}, `{origin.line}`: " if origin and origin.line else ""
@@ -334,14 +335,11 @@ def _as_program(
     )
 
 
-def _promotes(instruction: Instruction) -> bool:
-    """Whether float32 operands gave a float64 result without having been asked to."""
-    if instruction.output.dtype != np.float64 or instruction.function.__name__ == "cast":
+def _promotes(instruction: Instruction, captured: dict[Value, Any]) -> bool:
+    """Whether computed float32 values became float64 without having been asked to."""
+    if instruction.output.dtype != np.float64 or instruction.function is cast:
         return False
-    floats = [v.dtype for v in instruction.operands() if v.dtype is not None and v.dtype.kind == "f"]
-    return np.dtype(np.float32) in floats and (
-        np.dtype(np.float64) not in floats or len(set(floats)) > 1
-    )
+    return any(v.dtype == np.float32 and v not in captured for v in instruction.operands())
 
 
 def _program_name(f: Callable[..., Any]) -> str:

@@ -106,6 +106,15 @@ class Traced:
     def __rdivmod__(self, other: Any) -> Any:
         return other // self, other % self
 
+    def __floordiv__(self, other: Any) -> Any:
+        return apply(operator.floordiv, (self, _as_array(other)))
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return apply(operator.floordiv, (_as_array(other), self))
+
+    def __abs__(self) -> Any:
+        return apply(np.absolute, (self,))
+
     def __round__(self, digits: int = 0) -> Any:
         return np.round(self, digits)
 
@@ -159,13 +168,13 @@ class Traced:
     @property
     def flat(self) -> Any:
         """The elements in a row."""
-        return self.ravel()
+        return apply(np.ravel, (self,))
 
     # ----- Methods of arrays, as the functions that they are -----------------------------------
 
     def astype(self, dtype: Any, **_: Any) -> Any:
         """Return the value with another dtype; an integer or boolean one has no gradient."""
-        return np.astype(self, dtype)
+        return apply(np.astype, (self, dtype))
 
     def copy(self, order: str = "C") -> Any:
         """Return a copy."""
@@ -175,6 +184,10 @@ class Traced:
         """Return the elements in another shape."""
         wanted = shape[0] if len(shape) == 1 else shape
         return apply(np.reshape, (self, wanted), {} if order == "C" else {"order": order})
+
+    def flatten(self, order: str = "C") -> Any:
+        """Return the elements in a row."""
+        return apply(np.ravel, (self,), {} if order == "C" else {"order": order})
 
     def transpose(self, *axes: Any) -> Any:
         """Return the array with its axes permuted."""
@@ -560,14 +573,10 @@ def _install_array_interface() -> None:
         setattr(Traced, f"__r{name}__", reflected)
     for name in ("lt", "le", "gt", "ge", "eq", "ne", "and_", "or_", "xor"):
         setattr(Traced, f"__{name.rstrip('_')}__", _comparison(getattr(operator, name)))
-    # On plain left operands: logic is symmetric, floor division is not.
     for name in ("and_", "or_", "xor"):
         setattr(Traced, f"__r{name.rstrip('_')}__", _comparison(getattr(operator, name)))
-    setattr(Traced, "__floordiv__", _comparison(operator.floordiv))  # noqa: B010
-    setattr(Traced, "__rfloordiv__", lambda x, other: apply(operator.floordiv, (_as_array(other), x)))  # noqa: B010
     for name in ("neg", "pos", "invert"):
         setattr(Traced, f"__{name}__", _unary(getattr(operator, name)))
-    setattr(Traced, "__abs__", _unary(np.absolute))  # noqa: B010
     for name in (
         "sum", "prod", "mean", "var", "std", "max", "min", "cumsum", "cumprod", "argmax", "argmin",
         "argsort", "argpartition", "all", "any", "clip", "dot", "diagonal", "trace", "take",
@@ -575,7 +584,6 @@ def _install_array_interface() -> None:
         "choose", "conj", "conjugate",
     ):  # fmt: skip
         setattr(Traced, name, _method(getattr(np, name)))
-    setattr(Traced, "flatten", Traced.ravel)  # type: ignore[attr-defined]  # noqa: B010
 
 
 _install_array_interface()

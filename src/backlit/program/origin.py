@@ -27,11 +27,8 @@ _NUMPY = os.path.dirname(np.__file__) + os.sep
 
 def is_machinery(filename: str) -> bool:
     """Whether a frame of ``filename`` belongs to the recorder, to NumPy or to SciPy."""
-    return (
-        filename.startswith((*_MACHINERY, _NUMPY))
-        or f"{os.sep}scipy{os.sep}" in filename
-        or filename.startswith("<__array_function__")
-    )
+    inside = filename.startswith((*_MACHINERY, _NUMPY, "<__array_function__"))
+    return inside or f"{os.sep}scipy{os.sep}" in filename
 
 
 @dataclass(frozen=True, slots=True)

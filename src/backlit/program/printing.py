@@ -7,18 +7,17 @@ the instructions that it became, and each composite is defined once, above.
 
 from __future__ import annotations
 
-import ast
-import inspect
 import operator
 import sys
 import textwrap
 from collections.abc import Callable
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
-from backlit.program import naming, tree
+from backlit.program import naming
+from backlit.program.bodies import Bodies
 from backlit.program.program import Instruction, Program, Value
 
 INFIX = {
@@ -57,7 +56,7 @@ def source(program: Program) -> str:
         return tanh
     """
     bodies = _bodies(program)
-    title = _title(program)
+    title = _title(program, bodies)
     name = value_names(program)
     parameters = [name[value] for value in (*program.inputs, *program.captured)]
     lines = [_signature(title, parameters)]
@@ -70,19 +69,18 @@ def source(program: Program) -> str:
         if comment != heading and comment:
             lines.append(f"    # {comment}")
         heading = comment
-        lines.append(f"    {name[instruction.output]} = {expression(instruction, name)}")
+        lines.append(f"    {name[instruction.output]} = {expression(instruction, name, bodies)}")
     lines.append(f"    return {_structure(program.outputs, name)}")
 
     imports = ["import numpy as np"]
-    if any(_special(i.function) for i in program.instructions):
+    if bodies.needs_special or any(_special(i.function) for i in program.instructions):
         imports.append("from scipy import special")
-    definitions = [_body_source(body) for body in bodies]
-    return "\n\n\n".join(["\n".join(imports), *definitions, "\n".join(lines)])
+    return "\n\n\n".join(["\n".join(imports), *bodies.definitions, "\n".join(lines)])
 
 
 def value_names(program: Program) -> dict[Value, str]:
     """Return the names that the printed source gives to the values."""
-    name = naming.names(program, reserved=(body.__name__ for body in _bodies(program)))
+    name = naming.names(program, reserved=_bodies(program).name.values())
     for instruction in program.instructions:
         if _is_transpose(instruction):
             name[instruction.output] = f"{name[instruction.arguments[0]]}.T"
@@ -99,7 +97,7 @@ def _is_transpose(instruction: Instruction) -> bool:
     )
 
 
-def expression(instruction: Instruction, name: dict[Value, str]) -> str:
+def expression(instruction: Instruction, name: dict[Value, str], bodies: Bodies) -> str:
     """Return the right-hand side of an instruction: ``np.tanh(z)``, ``x @ W``, ``x[1:3]``."""
     function, arguments = instruction.function, instruction.arguments
     if function in INFIX:
@@ -111,7 +109,8 @@ def expression(instruction: Instruction, name: dict[Value, str]) -> str:
         return f"{_operand(arguments[0], name)}[{_index(arguments[1], name)}]"
     parts = [_argument(a, name) for a in arguments]
     parts += [f"{key}={_argument(a, name)}" for key, a in instruction.keywords.items()]
-    return f"{function_name(function)}({', '.join(parts)})"
+    called = function_name(function) if _is_provided(function) else bodies.name_of(function)
+    return f"{called}({', '.join(parts)})"
 
 
 def function_name(function: Callable[..., Any]) -> str:
@@ -134,9 +133,7 @@ def _signature(title: str, parameters: list[str]) -> str:
     line = f"def {title}({', '.join(parameters)}):"
     if len(line) <= 100:
         return line
-    body = textwrap.fill(
-        ", ".join(parameters), 96, initial_indent="    ", subsequent_indent="    "
-    )
+    body = textwrap.fill(", ".join(parameters), 96, initial_indent="    ", subsequent_indent="    ")
     return f"def {title}(\n{body},\n):"
 
 
@@ -170,7 +167,9 @@ def _operand(argument: Any, name: dict[Value, str]) -> str:
 
 def _index(index: Any, name: dict[Value, str]) -> str:
     if type(index) is tuple and index:
-        parts = [_index(part, name) for part in index]
+        parts = [
+            _argument(part, name) if type(part) is tuple else _index(part, name) for part in index
+        ]
         return ", ".join(parts) + ("," if len(parts) == 1 else "")
     if isinstance(index, slice):
         bounds = ["" if b is None else _literal(b) for b in (index.start, index.stop)]
@@ -211,9 +210,9 @@ def _literal(constant: Any) -> str:
 def _number(number: Any) -> str:
     """``repr`` writes the shortest text that reads back to the same double, but not inf and nan."""
     text = repr(number)
-    if text in ("inf", "nan"):
-        return f"np.{text}"
-    return "-np.inf" if text == "-inf" else text
+    if text == "nan":
+        return "-np.nan" if np.signbit(number) else "np.nan"
+    return {"inf": "np.inf", "-inf": "-np.inf"}.get(text, text)
 
 
 def _structure(outputs: Any, name: dict[Value, str]) -> str:
@@ -230,8 +229,9 @@ def _structure(outputs: Any, name: dict[Value, str]) -> str:
     return name[outputs]
 
 
-def _title(program: Program) -> str:
-    return program.name if program.name.isidentifier() else "program"
+def _title(program: Program, bodies: Bodies) -> str:
+    free = program.name.isidentifier() and program.name not in bodies.name.values()
+    return program.name if free else "program"
 
 
 # ----- Composites and SciPy ----------------------------------------------------------------------
@@ -245,50 +245,18 @@ def _special(function: Callable[..., Any]) -> bool:
     return hasattr(special, function.__name__.lstrip("_")) and not hasattr(np, function.__name__)
 
 
-def _bodies(program: Program) -> list[FunctionType]:
-    """Return the composites' bodies, each before the ones that call it."""
-    found: dict[FunctionType, None] = {}
-
-    def visit(body: FunctionType) -> None:
-        if body in found:
-            return
-        for name in body.__code__.co_names:
-            other = body.__globals__.get(name)
-            if isinstance(other, FunctionType) and not _known_to_numpy(other):
-                visit(inspect.unwrap(other))
-        found[body] = None
-
-    for instruction in program.instructions:
-        function = instruction.function
-        if isinstance(function, FunctionType) and not _known_to_numpy(function):
-            visit(inspect.unwrap(function))
-    return list(found)
+def _bodies(program: Program) -> Bodies:
+    """Return the definitions of the program's composites."""
+    composites = dict.fromkeys(
+        i.function for i in program.instructions if not _is_provided(i.function)
+    )
+    return Bodies(composites, _is_provided, _literal)
 
 
-def _known_to_numpy(function: Callable[..., Any]) -> bool:
-    return function_name(function) != function.__name__
-
-
-def _body_source(body: FunctionType) -> str:
-    """Return the text of a composite's body without its decorators."""
-    try:
-        text = textwrap.dedent(inspect.getsource(body))
-        definition = ast.parse(text).body[0]
-    except (OSError, SyntaxError, TypeError):
-        return f"# {body.__name__}: its source is not to be had"
-    if not isinstance(definition, ast.FunctionDef):
-        return f"{body.__name__} = {text.strip()}"
-    lines = text.splitlines()[definition.lineno - 1 : definition.end_lineno]
-    needed = [
-        f"# needs {name} of {body.__module__}"
-        for name in body.__code__.co_names
-        if _is_foreign(body.__globals__.get(name))
-    ]
-    return "\n".join([*needed, *lines])
-
-
-def _is_foreign(thing: Any) -> bool:
-    """Whether a global of a composite is something that the printed source does not define."""
-    if thing is None or thing is np or isinstance(inspect.unwrap(thing), FunctionType):
-        return False
-    return not (isinstance(thing, ModuleType) and thing.__name__ == "scipy.special")
+def _is_provided(function: Callable[..., Any]) -> bool:
+    """Whether NumPy, SciPy or Python has this function."""
+    return (
+        not isinstance(function, FunctionType)
+        or function_name(function) != function.__name__
+        or function in INFIX
+    )

@@ -121,7 +121,7 @@ class Program:
         )
 
     def output_values(self) -> list[Value]:
-        """The leaves of `outputs`."""
+        """Return the leaves of `outputs`."""
         return tree.leaves(self.outputs)
 
 

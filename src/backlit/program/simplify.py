@@ -80,7 +80,7 @@ _COMMUTATIVE = frozenset((operator.add, operator.mul, np.add, np.multiply))
 
 
 def _key(argument: Any) -> Any:
-    """A hashable stand-in that is equal only for arguments that compute the same bits."""
+    """Return a hashable stand-in that is equal only for arguments that compute the same bits."""
     if isinstance(argument, Value):
         return id(argument)
     if type(argument) in (tuple, list):

@@ -53,7 +53,9 @@ def map_leaves(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
         return function(tree, *others)
     for other in others:
         if not is_container(other) or _keys(other) != _keys(tree):
-            raise ValueError(f"these two differ in structure: {_outline(tree)} and {_outline(other)}")
+            raise ValueError(
+                f"these two differ in structure: {_outline(tree)} and {_outline(other)}"
+            )
     return _rebuild(tree, {key: map_leaves(function, tree[key], *(o[key] for o in others))
                            for key in _keys(tree)})  # fmt: skip
 

@@ -15,7 +15,7 @@ from backlit.autodiff.table import elementwise, rewrite, rule
 
 
 def divide_or_zero(a: Any, b: Any) -> Any:
-    """``a / b``, and 0 where ``b`` is 0: the convention for norms and their kin at the origin."""
+    """Return ``a / b``, and 0 where ``b`` is 0: the convention for norms at the origin."""
     zero = b == 0
     return np.where(zero, 0, a / np.where(zero, 1, b))
 
@@ -161,9 +161,7 @@ elementwise(
 rule(np.nan_to_num, lambda g, ans, x, *_, **__: np.where(np.isfinite(x), g, 0))
 
 
-def _clip(
-    a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None
-) -> Any:
+def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     low, high = (min if a_min is None else a_min), (max if a_max is None else a_max)
     a = a if low is None else np.maximum(a, low)
     return a if high is None else np.minimum(a, high)

@@ -23,6 +23,10 @@ def add_at(shape: Any, index: Any, values: Any) -> Any:
     return result
 
 
+def _zero_at(g: Any, index: Any) -> Any:
+    return put(g, index, 0.0)
+
+
 def _put_values(g: Any, ans: Any, x: Any, index: Any, values: Any) -> Any:
     """Of values put into one element, only the last one stays, and only it has a gradient."""
     parts = index if isinstance(index, tuple) else (index,)
@@ -36,7 +40,7 @@ def _put_values(g: Any, ans: Any, x: Any, index: Any, values: Any) -> Any:
 
 
 @custom_rule(
-    lambda g, ans, x, index, values: put(g, index, 0.0),
+    lambda g, ans, x, index, values: _zero_at(g, index),
     None,
     _put_values,
 )

@@ -119,7 +119,7 @@ def _eigh(g: Any, ans: Any, a: Any, UPLO: str = "L") -> Any:
     return symmetric if UPLO.upper() == "L" else _t(symmetric)
 
 
-def _eigvalsh(g: Any, ans: Any, a: Any, UPLO: str = "L") -> Any:
+def _eigvalsh(g: Any, ans: Any, a: Any, UPLO: Any = "L") -> Any:
     w, v = np.linalg.eigh(a, UPLO)
     return _eigh((g, None), (w, v), a, UPLO)
 
@@ -226,7 +226,7 @@ def _matrix_norm(x: Any, ord: Any, axis: Any, keepdims: Any) -> Any:
     else:
         moved = np.moveaxis(x, (row, column), (-2, -1))
         values = np.linalg.svd(moved, compute_uv=False)
-        combine = {"nuc": np.sum, 2: np.max, -2: np.min}[ord]
+        combine: Any = {"nuc": np.sum, 2: np.max, -2: np.min}[ord]
         norm = np.expand_dims(combine(values, axis=-1), (row, column) if row < column
                               else (column, row))  # fmt: skip
     return norm if keepdims is True else np.squeeze(norm, (row, column))
@@ -257,5 +257,3 @@ def _condition(x: Any, p: Any) -> Any:
         s = np.linalg.svd(x, compute_uv=False)
         return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
     return np.linalg.norm(x, p, axis=(-2, -1)) * np.linalg.norm(np.linalg.inv(x), p, axis=(-2, -1))
-
-

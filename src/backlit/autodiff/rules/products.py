@@ -102,13 +102,15 @@ def _letters(sublist: Any) -> str:
 
 
 def _einsum_vjp(position: int) -> Callable[..., Any]:
-    """Exchange the operand with the result: the adjoint of ``x`` sums ``g`` times all the others."""
+    """Exchange operand and result: the adjoint of ``x`` sums ``g`` times all the others."""
 
     def vjp(g: Any, ans: Any, *operands: Any, **keywords: Any) -> Any:
         subscripts, output, arrays = _explicit(operands)
         which = position - 1 if isinstance(operands[0], str) else position // 2
         x, letters = arrays[which], subscripts[which]
-        others = [(s, a) for k, (s, a) in enumerate(zip(subscripts, arrays, strict=True)) if k != which]
+        others = [
+            (s, a) for k, (s, a) in enumerate(zip(subscripts, arrays, strict=True)) if k != which
+        ]
         terms = [(output, g), *others]
         wanted = ""
         spare = (c for c in _ALPHABET if c not in "".join(subscripts) + output)
@@ -176,7 +178,9 @@ formula(np.kron, _kron)
 
 
 # ----- Cross products, convolutions, polynomials -------------------------------------------------
-def _cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None) -> Any:
+def _cross(
+    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None
+) -> Any:
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = np.moveaxis(a, axisa, -1), np.moveaxis(b, axisb, -1)

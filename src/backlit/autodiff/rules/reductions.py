@@ -124,7 +124,7 @@ def _prod(
     g: Any, ans: Any, x: Any, axis: Any = None, dtype: Any = None, out: Any = None,
     keepdims: Any = False, initial: Any = 1,
 ) -> Any:  # fmt: skip
-    """The derivative by an element is the product of all others: those before, those after."""
+    """Multiply all the other elements: those before each one and those after it."""
     if x.size == 0:
         return np.zeros_like(x)
     axes = tuple(range(x.ndim)) if axis is None else np.atleast_1d(axis) % x.ndim
@@ -190,7 +190,9 @@ def _sort(g: Any, ans: Any, x: Any, axis: Any = -1, kind: Any = None) -> Any:
     return np.reshape(np.take_along_axis(g, ranks, axis=_flat(axis)), x.shape)
 
 
-def _partition(g: Any, ans: Any, x: Any, kth: Any, axis: Any = -1, kind: Any = "introselect") -> Any:
+def _partition(
+    g: Any, ans: Any, x: Any, kth: Any, axis: Any = -1, kind: Any = "introselect"
+) -> Any:
     order = np.argpartition(_flatten(x, axis), kth, axis=_flat(axis), kind=kind)
     ranks = np.argsort(order, axis=_flat(axis))
     return np.reshape(np.take_along_axis(g, ranks, axis=_flat(axis)), x.shape)
@@ -246,7 +248,9 @@ def _average(
         mean = np.mean(a, axis=axis, keepdims=keepdims)
         return (mean, np.broadcast_to(1.0 * a.size / mean.size, mean.shape)) if returned else mean
     if np.shape(weights) != np.shape(a):
-        weights = np.expand_dims(weights, tuple(k for k in range(np.ndim(a)) if k != axis % np.ndim(a)))
+        weights = np.expand_dims(
+            weights, tuple(k for k in range(np.ndim(a)) if k != axis % np.ndim(a))
+        )
     total = np.sum(np.broadcast_to(weights, np.shape(a)), axis=axis, keepdims=keepdims)
     mean = np.sum(a * weights, axis=axis, keepdims=keepdims) / total
     return (mean, total) if returned else mean

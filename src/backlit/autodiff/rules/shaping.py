@@ -16,7 +16,7 @@ def _along(axis: int, ndim: int, part: Any) -> tuple[Any, ...]:
 
 
 # ----- The same elements in another shape --------------------------------------------------------
-def _reshape(g: Any, ans: Any, x: Any, *_: Any, order: str = "C", **__: Any) -> Any:
+def _reshape(g: Any, ans: Any, x: Any, *_: Any, order: Any = "C", **__: Any) -> Any:
     return np.reshape(g, x.shape, order=order) if order != "C" else np.reshape(g, x.shape)
 
 
@@ -88,7 +88,7 @@ formula(np.repeat, _repeat)
 formula(np.resize, _resize)
 
 
-def _pad(array: Any, pad_width: Any, mode: str = "constant", **keywords: Any) -> Any:
+def _pad(array: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> Any:
     """Pad by picking: each new element is one of the old, or one of two constants an axis."""
     if isinstance(pad_width, dict):
         pad_width = [pad_width.get(axis, (0, 0)) for axis in range(array.ndim)]
@@ -173,10 +173,7 @@ def _sections(ary: Any, indices_or_sections: Any, axis: int, even: bool) -> list
         bounds = [0, *np.cumsum(sizes).tolist()]
     else:
         bounds = [0, *(int(k) for k in indices_or_sections), length]
-    return [
-        ary[_along(axis, ary.ndim, slice(a, b))]
-        for a, b in itertools.pairwise(bounds)
-    ]
+    return [ary[_along(axis, ary.ndim, slice(a, b))] for a, b in itertools.pairwise(bounds)]
 
 
 rule(np.concatenate, _concatenate)
