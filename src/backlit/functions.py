@@ -41,8 +41,8 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     --------
     >>> import numpy as np
     >>> from backlit.functions import logsumexp
-    >>> float(logsumexp(np.array([1000.0, 1000.0]))) == 1000 + np.log(2)
-    True
+    >>> float(logsumexp(np.array([1000.0, 1000.0])))
+    1000.6931471805599
     """
     largest = np.max(x, axis=axis, keepdims=True)
     largest = np.where(np.isfinite(largest), largest, 0)

@@ -317,8 +317,10 @@ for k in (-1, 0, 1, 2):
 case(np.trace, lambda x: np.trace(x, axis1=0, axis2=2), T)
 
 # ----- Products ----------------------------------------------------------------------------------
-SHAPES = (((4,), (4,)), ((3, 4), (4,)), ((3,), (3, 4)), ((3, 4), (4, 2)), ((2, 3, 4), (4, 2)),
-          ((2, 3, 4), (2, 4, 2)), ((4,), (2, 4, 3)), ((2, 3, 4), (4,)), ((1, 3, 4), (5, 4, 2)))  # fmt: skip
+SHAPES = (
+    ((4,), (4,)), ((3, 4), (4,)), ((3,), (3, 4)), ((3, 4), (4, 2)), ((2, 3, 4), (4, 2)),
+    ((2, 3, 4), (2, 4, 2)), ((4,), (2, 4, 3)), ((2, 3, 4), (4,)), ((1, 3, 4), (5, 4, 2)),
+)  # fmt: skip
 for product in (np.matmul, operator.matmul, np.dot, np.linalg.matmul):
     for left, right in SHAPES:
         if product is np.linalg.matmul and min(len(left), len(right)) < 2:
@@ -425,8 +427,10 @@ case(np.linalg.vector_norm, np.linalg.vector_norm, M)
 case(np.linalg.matrix_norm, np.linalg.matrix_norm, T)
 
 # ----- scipy.special -----------------------------------------------------------------------------
-for ufunc in (special.expit, special.log_expit, special.erf, special.erfc, special.erfcx, special.ndtr,
-              special.log_ndtr, special.exprel, special.j0, special.j1, special.i0, special.i1):  # fmt: skip
+for ufunc in (
+    special.expit, special.log_expit, special.erf, special.erfc, special.erfcx, special.ndtr,
+    special.log_ndtr, special.exprel, special.j0, special.j1, special.i0, special.i1,
+):  # fmt: skip
     case(ufunc, ufunc, M)
 case(special.exprel, special.exprel, [0.0, 1e-7])
 for ufunc in (special.gamma, special.gammaln, special.loggamma, special.rgamma, special.psi,

@@ -44,9 +44,18 @@ def check(f, *arguments, recordable=True):
     assert abs(forward - reverse) <= (1e-4 if single else 1e-11) * scale
 
 
-@given(hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=4, min_side=0, max_side=3),
-       DTYPES, DTYPES, st.sampled_from([np.add, np.multiply, np.divide, np.subtract, np.power,
-                                        np.arctan2, np.hypot, np.logaddexp, np.maximum]))  # fmt: skip
+BINARY = st.sampled_from([
+    np.add, np.subtract, np.multiply, np.divide, np.power, np.arctan2, np.hypot, np.logaddexp,
+    np.maximum,
+])  # fmt: skip
+
+
+@given(
+    hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=4, min_side=0, max_side=3),
+    DTYPES,
+    DTYPES,
+    BINARY,
+)
 def test_broadcasting_is_undone_and_dtypes_are_kept(shapes, first, second, function) -> None:
     left, right = shapes.input_shapes
     check(function, array(left, first, seed=3)[()], array(right, second, seed=4)[()])

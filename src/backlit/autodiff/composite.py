@@ -55,8 +55,8 @@ def custom_rule(*vjps: Vjp | None, elementwise: bool = False) -> Callable[[Funct
     for vjp in vjps:
         if vjp is not None and not callable(vjp):
             raise TypeError(
-                f"custom_rule: each vjp must be a function or None, not {type(vjp).__name__}; write "
-                "@custom_rule(lambda g, ans, x: ...) above the function"
+                f"custom_rule: each vjp must be a function or None, not {type(vjp).__name__}; "
+                "write @custom_rule(lambda g, ans, x: ...) above the function"
             )
 
     def decorate(function: Function) -> Function:

@@ -59,8 +59,8 @@ def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
     >>> import backlit
     >>> backlit.grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0, 3.0]))
     array([2., 4., 6.])
-    >>> float(backlit.grad(backlit.grad(np.sin))(0.5)) == -np.sin(0.5)
-    True
+    >>> backlit.grad(backlit.grad(np.sin))(0.5)
+    np.float64(-0.479425538604203)
     """
     with_value = value_and_grad(f, argnums, has_aux)
 

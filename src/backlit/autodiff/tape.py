@@ -76,9 +76,16 @@ class RecordingTape(Tape):
     """
 
     __slots__ = (
-        "_captured", "adjoint_of", "derives", "deriving", "origins", "replayed", "replayed_inputs", "replays",
+        "_captured",
+        "adjoint_of",
+        "derives",
+        "deriving",
+        "origins",
+        "replayed",
+        "replayed_inputs",
+        "replays",
         "until",
-    )  # fmt: skip
+    )
 
     recording = True
 
@@ -136,7 +143,7 @@ class _Closed:
 
 def _escaped(*_: Any) -> NoReturn:
     raise trace_error(
-        "this traced value has left the function that was being differentiated or recorded (kept in "
-        "a global, an attribute or a list); return it from the function instead, as a part of its "
+        "this traced value has left the function that was being differentiated or recorded (kept "
+        "in a global, an attribute or a list); return it from the function instead, as a part of its "
         "result or with has_aux=True"
     )

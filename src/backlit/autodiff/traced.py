@@ -455,8 +455,8 @@ def _unusual_ufunc_call(
 ) -> Any:
     if keywords.pop("out", None) is not None:
         raise trace_error(
-            f"{_name(ufunc)} with out=, or an operator such as `a += x` on an ordinary array, writes "
-            "into that array, and the gradient would be lost; write a = a + x"
+            f"{_name(ufunc)} with out=, or an operator such as `a += x` on an ordinary array, "
+            "writes into that array, and the gradient would be lost; write a = a + x"
         )
     if method == "__call__":
         dtype = keywords.pop("dtype", None)
@@ -499,8 +499,8 @@ def _no_rule(function: Callable[..., Any], position: int | None = None) -> Trace
         )
     argument = "" if position is None else f" with respect to its argument {position}"
     return trace_error(
-        f"{_name(function)} has no derivative rule{argument}; write it with functions that have one "
-        "(docs/functions.md lists them), or add a rule with backlit.custom_rule"
+        f"{_name(function)} has no derivative rule{argument}; write it with functions that have "
+        "one (docs/functions.md lists them), or add a rule with backlit.custom_rule"
     )
 
 

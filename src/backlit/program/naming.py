@@ -8,6 +8,7 @@ gets ``_2``, ``_3``, and so on.
 
 from __future__ import annotations
 
+import builtins
 import keyword
 from collections.abc import Iterable
 
@@ -84,7 +85,9 @@ def _stem(instruction: Instruction) -> str:
             return target[part]
     context = _valid(origin.context)
     name = operation(instruction)
-    return f"{context}_{name}" if context else name
+    if context:
+        return f"{context}_{name}"
+    return f"{name}_" if hasattr(builtins, name) else name
 
 
 def _operand_names(program: Program) -> dict[Value, str]:

@@ -19,7 +19,8 @@ import numpy as np
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 # Frames of these folders are machinery: what a user wrote lies further out.
-_MACHINERY = tuple(_PACKAGE + room + os.sep for room in ("program", "autodiff", "execution")) + (
+_MACHINERY = (
+    *(_PACKAGE + room + os.sep for room in ("program", "autodiff", "execution")),
     _PACKAGE + "functions.py",
 )
 _NUMPY = os.path.dirname(np.__file__) + os.sep
@@ -80,6 +81,10 @@ class Origin:
             names = _assigned(statement, node)
             if names:
                 return names if element is None else names[element : element + 1]
+            if depth and not isinstance(statement, (ast.Return, ast.Lambda)):
+                # A part of the caller's expression: `softmax(logits(x))` has a part `logits`.
+                name = self.places[depth - 1].code.co_name
+                return [name] if name.isidentifier() else []
             returned = isinstance(statement, ast.Return) or (
                 isinstance(statement, ast.Lambda) and statement.body is node
             )
@@ -96,6 +101,8 @@ class Origin:
         if not self.places:
             return ""
         statement = _statement(self.places[0])
+        if statement is None or _inside_lambda(self.places[0]):
+            return ""
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
             return statement.targets[0].id
         if isinstance(statement, (ast.AnnAssign, ast.AugAssign)):
@@ -214,6 +221,17 @@ def _statement(place: Place) -> ast.stmt | None:
     while node is not None and not isinstance(node, ast.stmt):
         node = parents.get(node)
     return node
+
+
+def _inside_lambda(place: Place) -> bool:
+    """Whether the statement around a place only defines the function that runs there."""
+    parents = _parents(place.code.co_filename)
+    node = _node(place)
+    while node is not None and not isinstance(node, ast.stmt):
+        node = parents.get(node)
+        if isinstance(node, ast.Lambda):
+            return True
+    return False
 
 
 def _statement_text(place: Place) -> str:

@@ -245,10 +245,18 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> A
 
 
 formula(np.linalg.norm, _norm)
-formula(np.linalg.vector_norm, lambda x, axis=None, keepdims=False, ord=2: _vector_norm(
-    np.reshape(x, -1) if axis is None else x, ord, 0 if axis is None else axis, keepdims))  # fmt: skip
-formula(np.linalg.matrix_norm, lambda x, keepdims=False, ord="fro": _matrix_norm(
-    x, ord, (-2, -1), keepdims))  # fmt: skip
+formula(
+    np.linalg.vector_norm,
+    lambda x, axis=None, keepdims=False, ord=2: (
+        _vector_norm(np.reshape(x, -1), ord, 0, keepdims)
+        if axis is None
+        else _vector_norm(x, ord, axis, keepdims)
+    ),
+)
+formula(
+    np.linalg.matrix_norm,
+    lambda x, keepdims=False, ord="fro": _matrix_norm(x, ord, (-2, -1), keepdims),
+)
 rewrite(np.linalg.cond, lambda x, p=None: _condition(x, p))
 
 

@@ -183,8 +183,7 @@ rewrite(np.hstack, lambda tup, **_: _hstack(tup))
 rewrite(np.dstack, lambda tup: np.concatenate([np.atleast_3d(a) for a in tup], axis=2))
 rewrite(np.column_stack, lambda tup: np.concatenate([_column(a) for a in tup], axis=1))
 rewrite(np.block, _block)
-rewrite(np.append, lambda arr, values, axis=None: np.concatenate(
-    [np.ravel(arr), np.ravel(values)] if axis is None else [arr, values], axis=axis or 0))  # fmt: skip
+rewrite(np.append, lambda arr, values, axis=None: np.concatenate([arr, values], axis=axis))
 rewrite(np.split, lambda ary, indices_or_sections, axis=0: _sections(
     ary, indices_or_sections, axis, True))  # fmt: skip
 rewrite(np.array_split, lambda ary, indices_or_sections, axis=0: _sections(
