@@ -144,6 +144,6 @@ class _Closed:
 def _escaped(*_: Any) -> NoReturn:
     raise trace_error(
         "this traced value has left the function that was being differentiated or recorded (kept "
-        "in a global, an attribute or a list); return it from the function instead, as a part of its "
-        "result or with has_aux=True"
+        "in a global, an attribute or a list); return it from the function instead, as a part of "
+        "its result or with has_aux=True"
     )

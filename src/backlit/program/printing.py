@@ -241,8 +241,10 @@ def _special(function: Callable[..., Any]) -> bool:
     special = sys.modules.get("scipy.special")
     if special is None or not isinstance(function, np.ufunc):
         return False
+    name = function.__name__
     # `special.zeta` is a thin wrapper around the ufunc `_zeta`.
-    return hasattr(special, function.__name__.lstrip("_")) and not hasattr(np, function.__name__)
+    wrapped = name.startswith("_") and hasattr(special, name.lstrip("_"))
+    return wrapped or getattr(special, name, None) is function
 
 
 def _bodies(program: Program) -> Bodies:
