@@ -1,0 +1,64 @@
+"""JSON as the standard has it: no NaN, no key twice."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn
+
+
+def dumps(document: Any) -> bytes:
+    """Write a document; a number that is not finite becomes ``null``.
+
+    Parameters
+    ----------
+    document : nested dict, list, str, int, float, bool and None
+
+    Returns
+    -------
+    bytes
+        UTF-8, indented, to be read by people too.
+    """
+    text = json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False)
+    return text.encode() + b"\n"
+
+
+def loads(content: bytes) -> Any:
+    """Read a document.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON in UTF-8, holds NaN or an infinity, or has a key twice.
+    """
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8 text") from None
+    try:
+        return json.loads(text, parse_constant=_refuse, object_pairs_hook=_object)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is not JSON (line {error.lineno}: {error.msg})") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _finite(document: Any) -> Any:
+    if isinstance(document, dict):
+        return {key: _finite(entry) for key, entry in document.items()}
+    if isinstance(document, (list, tuple)):
+        return [_finite(entry) for entry in document]
+    if isinstance(document, float) and not math.isfinite(document):
+        return None
+    return document
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"it holds {constant}, which is not JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("it has a key twice")
+    return found

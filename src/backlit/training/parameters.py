@@ -1,0 +1,80 @@
+"""One flat buffer with named views."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+class Layout:
+    """Where each named array lies in one flat buffer.
+
+    The optimizer sees one vector ``theta``; the network sees its parts by name, without copying.
+
+    Parameters
+    ----------
+    shapes : dict of str to tuple of int
+        In the order in which they lie in the buffer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backlit.training import Layout
+    >>> layout = Layout({"W1": (2, 3), "b1": (3,)})
+    >>> theta = np.arange(9.0)
+    >>> layout.views(theta)["b1"]
+    array([6., 7., 8.])
+    >>> bool(np.all(layout.flatten(layout.views(theta)) == theta))
+    True
+    """
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self.shapes = dict(shapes)
+        self.slices: dict[str, slice] = {}
+        end = 0
+        for name, shape in self.shapes.items():
+            start, end = end, end + math.prod(shape)
+            self.slices[name] = slice(start, end)
+        self.size = end
+
+    def views(self, theta: Any) -> dict[str, Any]:
+        """Return the parts of a flat buffer by name.
+
+        Parameters
+        ----------
+        theta : array, shape (size,)
+
+        Returns
+        -------
+        dict of str to array
+            Views: writing into one changes the buffer.
+        """
+        views = {}
+        # The variables are called W and b since a recorded step prints them by these names.
+        for name, shape in self.shapes.items():
+            place = self.slices[name]
+            if len(shape) == 1:
+                b = theta[place]
+                views[name] = b
+            else:
+                W = np.reshape(theta[place], shape)
+                views[name] = W
+        return views
+
+    def flatten(self, parameters: Mapping[str, Any]) -> Any:
+        """Return named arrays as one new flat array.
+
+        Parameters
+        ----------
+        parameters : dict of str to array
+
+        Returns
+        -------
+        array, shape (size,)
+        """
+        parts = [parameters[name] for name in self.shapes]
+        flat = [part if part.ndim == 1 else np.ravel(part) for part in parts]
+        return np.concatenate(flat)
