@@ -1,4 +1,4 @@
-"""README shows what its code prints, names the two commands that CI runs, and links to real files."""
+"""README shows what its code prints, names the commands that CI runs, and links to real files."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ pass as a program. If they are traced values of an outer gradient, it can be dif
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -57,9 +58,9 @@ def backward_pass(entries: list[Entry], adjoints: Adjoints, inputs: int) -> Adjo
     masks: dict[int, Any] = {}
     recording = _recording_under(adjoints)
     if recording is not None:
-        for node, seed in adjoints.items():
-            if node >= inputs:
-                recording.name_adjoint(seed, entries[node][1])
+        recording.start(
+            (seed, entries[node][1]) for node, seed in adjoints.items() if node >= inputs
+        )
     # A derivative may be infinite (sqrt at 0): a value to look at, not a reason to warn.
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         for node in range(len(entries) - 1, inputs - 1, -1):
@@ -101,6 +102,8 @@ def backward_pass(entries: list[Entry], adjoints: Adjoints, inputs: int) -> Adjo
                     adjoints[parent] = d
                 if recording is not None:
                     recording.name_adjoint(adjoints[parent], x)
+    if recording is not None:
+        recording.stop()
     return adjoints
 
 
@@ -210,6 +213,14 @@ class _Scribe:
 
     def __init__(self, tape: Any) -> None:
         self.tape = tape
+        self.around = tape.deriving  # a backward pass may be differentiated in turn
+
+    def start(self, seeds: Iterable[tuple[Any, Any]]) -> None:
+        for seed, value in seeds:
+            self.name_adjoint(seed, value)
+
+    def stop(self) -> None:
+        self.tape.deriving = self.around
 
     def start_deriving(self, ans: Any) -> None:
         node = self._node(ans[0] if isinstance(ans, (tuple, list)) else ans)

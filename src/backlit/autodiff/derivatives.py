@@ -13,7 +13,7 @@ import numpy as np
 
 from backlit.autodiff.backward import backward_pass, trace
 from backlit.autodiff.errors import TraceError
-from backlit.autodiff.tape import Entry, Tape
+from backlit.autodiff.tape import Entry, RecordingTape, Tape
 from backlit.autodiff.traced import Traced
 from backlit.program import tree
 
@@ -422,6 +422,8 @@ class _Run:
             else:
                 for path, leaf in tree.leaves_with_paths(argument):
                     leaves.append(as_leaf(caller, leaf, position, path))
+                    if path and isinstance(leaf, Traced) and isinstance(leaf._tape, RecordingTape):
+                        leaf._tape.name(leaf._node, path[-1])
         self.tape, inputs = trace(leaves)
         self._leaves = leaves
         fed = iter(inputs)

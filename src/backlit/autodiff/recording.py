@@ -281,7 +281,7 @@ def _as_program(
                     for k, a in enumerate(argument)
                 ))  # fmt: skip
         dtype = None if isinstance(ans, (tuple, list)) else np.asarray(ans).dtype
-        value = Value(() if dtype is None else np.shape(ans), dtype)
+        value = Value(() if dtype is None else np.shape(ans), dtype, tape.names.get(node, ""))
         value.adjoint_of = values[tape.adjoint_of[node]] if node in tape.adjoint_of else None
         values.append(value)
         instruction = Instruction(

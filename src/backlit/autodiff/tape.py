@@ -69,6 +69,8 @@ class RecordingTape(Tape):
         For entries that a backward pass wrote: the entry whose rule wrote it.
     adjoint_of : dict of int to int
         For entries that are gradients: the entry of which they are the gradient.
+    names : dict of int to str
+        For entries that were put into a dict and differentiated by: their key.
     replays : dict of int to Instruction
         For entries that repeat an instruction of an earlier program: that instruction.
     replayed_inputs : list of Value
@@ -80,6 +82,7 @@ class RecordingTape(Tape):
         "adjoint_of",
         "derives",
         "deriving",
+        "names",
         "origins",
         "replayed",
         "replayed_inputs",
@@ -94,6 +97,7 @@ class RecordingTape(Tape):
         self.origins: dict[int, Origin] = {}
         self.derives: dict[int, int] = {}
         self.adjoint_of: dict[int, int] = {}
+        self.names: dict[int, str] = {}
         self.replays: dict[int, Instruction] = {}
         self.replayed_inputs: list[Value] = []
         # What is being written at the moment: the backward pass through an entry, or a replay.
@@ -119,6 +123,11 @@ class RecordingTape(Tape):
             for position, argument in enumerate(arguments)
         )  # fmt: skip
         self.entries.append((rule, ans, arguments, keywords, parents))
+
+    def name(self, node: int, key: Any) -> None:
+        """Call a value by the key that it has in a dict of arguments."""
+        if isinstance(key, str) and key.isidentifier():
+            self.names.setdefault(node, key)
 
     def _as_captured(self, argument: Any) -> Any:
         """Return a copy of an array taken from elsewhere, which may change before the end."""

@@ -52,17 +52,9 @@ class Layout:
         dict of str to array
             Views: writing into one changes the buffer.
         """
-        views = {}
-        # The variables are called W and b since a recorded step prints them by these names.
-        for name, shape in self.shapes.items():
-            place = self.slices[name]
-            if len(shape) == 1:
-                b = theta[place]
-                views[name] = b
-            else:
-                W = np.reshape(theta[place], shape)
-                views[name] = W
-        return views
+        return {
+            name: np.reshape(theta[self.slices[name]], shape) for name, shape in self.shapes.items()
+        }
 
     def flatten(self, parameters: Mapping[str, Any]) -> Any:
         """Return named arrays as one new flat array.
@@ -75,6 +67,4 @@ class Layout:
         -------
         array, shape (size,)
         """
-        parts = [parameters[name] for name in self.shapes]
-        flat = [part if part.ndim == 1 else np.ravel(part) for part in parts]
-        return np.concatenate(flat)
+        return np.concatenate([np.ravel(parameters[name]) for name in self.shapes])
