@@ -55,6 +55,32 @@ def test_value_and_gradient_keep_float32(case: Case) -> None:
 
 
 @each_case
+def test_second_derivatives_keep_float32(case: Case) -> None:
+    if case.order < 2:
+        pytest.skip("a singular matrix: only the first derivative is defined by a limit")
+    found, truth = (
+        _second_derivative(case.call, [a.astype(dtype) for a in case.arguments])
+        for dtype in (np.float32, np.float64)
+    )
+    for single, double in zip(found, truth, strict=True):
+        assert single.dtype == np.float32
+        # 2e-2: differences of float32 gradients, which are themselves good to 2e-3 at worst.
+        scale = max(1.0, float(np.max(np.abs(double), initial=0)))
+        np.testing.assert_allclose(single, double, atol=2e-2 * scale)
+
+
+def _second_derivative(call, arguments):
+    """The gradient of the gradient along a fixed direction."""
+
+    def along(*arguments):
+        value, pullback = backlit.vjp(call, *arguments)
+        gradients = pullback(tree.map_leaves(np.ones_like, value))
+        return sum(np.sum(0.5 * gradient) for gradient in gradients)
+
+    return backlit.grad(along, argnums=tuple(range(len(arguments))))(*arguments)
+
+
+@each_case
 def test_the_value_is_numpys_to_the_bit(case: Case) -> None:
     value, _ = backlit.vjp(case.call, *case.arguments)
     for found, truth in zip(

@@ -1,6 +1,5 @@
 """The recorded training step against backpropagation written by hand."""
 
-
 import numpy as np
 import pytest
 
@@ -103,7 +102,7 @@ def test_step_is_one_short_program_in_the_fields_words():
         "losses = log_loss(output, y)",
         "d_a = d_output @ W2.T",
         "d_W1 = x.T @ d_z",
-        "# theta = theta - learning_rate * unbiased_mean / (np.sqrt(unbiased_square) + self.epsilon)",
+        "# unbiased_mean = mean / (1 - self.beta1**step_number)",
         "theta_2 = theta - theta_quotient",
     ):
         assert f"\n    {line}\n" in text, line
