@@ -41,7 +41,7 @@ class Rule:
         The derivative is zero wherever it exists.
     """
 
-    __slots__ = ("constant", "elementwise", "function", "partial", "vjps")
+    __slots__ = ("constant", "elementwise", "function", "positions", "vjps")
 
     def __init__(
         self,
@@ -55,9 +55,12 @@ class Rule:
         self.vjps = vjps
         self.elementwise = elementwise
         self.constant = constant
-        # Whether some argument has no derivative. Asked only then, since a call may have more
-        # arguments than vjps, and they are never traced (an axis, a shape).
-        self.partial = isinstance(vjps, tuple)
+        # The arguments that have a derivative; None for all of them.
+        self.positions = (
+            frozenset(k for k, vjp in enumerate(vjps) if vjp is not None)
+            if isinstance(vjps, tuple)
+            else None
+        )
 
     def __repr__(self) -> str:
         return f"Rule({self.function.__name__})"
@@ -74,12 +77,6 @@ class Rule:
             return True
         parameters = inspect.signature(like).parameters
         return keyword in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-
-    def vjp(self, position: int) -> Vjp | None:
-        """Return the vjp of one argument, or None where the table has none."""
-        if self.vjps is None or (type(self.vjps) is tuple and position >= len(self.vjps)):
-            return None
-        return self.vjps[position]
 
 
 class Variadic:

@@ -287,9 +287,14 @@ def apply(
     if keywords:
         arguments, keywords = _plain_keywords(function, arguments, keywords)
     tape = _innermost_tape(arguments)
-    if keywords or rule.vjps is None or tape is None or tape.recording:
-        _check_covered(rule, tape, arguments, keywords)
-    assert tape is not None
+    if tape is None:
+        raise trace_error(
+            f"{_name(function)} was given a traced value where its gradient is not known; give it "
+            "as a positional argument"
+        )
+    recording = tape.recording
+    if keywords or recording or rule.vjps is None:
+        _check_covered(rule, recording, arguments, keywords)
 
     lowered = []
     parents: list[Any] = []
@@ -302,53 +307,52 @@ def apply(
         elif kind is list or kind is tuple:
             if type(function) is np.ufunc:
                 argument = np.asarray(argument)  # ufuncs take a list for an array
-            inner = []
-            items = list(argument)
-            for index, item in enumerate(items):
-                if isinstance(item, Traced) and item._tape is tape:
-                    inner.append((index, item._node))
-                    items[index] = item._value
-            if inner:
-                parents.append((position, inner))
-                argument = kind(items)
+            else:
+                argument, members = _lower_members(argument, tape)
+                if members:
+                    parents.append((position, members))
         lowered.append(argument)
 
     ans = function(*lowered, **keywords)
     node = len(tape.entries)
-    if rule.constant and not tape.recording:
-        return ans
-    if rule.partial and not tape.recording:
-        for position, _ in parents:
-            if rule.vjp(position) is None:
-                raise _no_rule(function, position)
+    if not recording:
+        if rule.constant:
+            return ans
+        if rule.positions is not None:
+            for position, _ in parents:
+                if position not in rule.positions:
+                    raise _no_rule(function, position)
     tape.append((rule, ans, lowered, keywords, parents))
     if isinstance(ans, (tuple, list)):
         return _parts(ans, tape, node)
-    shape = ans.shape if hasattr(ans, "shape") else ()
-    return (TracedArray if shape else TracedScalar)(ans, tape, node)
+    return (TracedArray if getattr(ans, "shape", ()) else TracedScalar)(ans, tape, node)
+
+
+def _lower_members(arrays: Any, tape: Tape) -> tuple[Any, list[tuple[int, int]]]:
+    """Return a list of arrays one level down, and which of its members were traced by which."""
+    members = []
+    items = list(arrays)
+    for index, item in enumerate(items):
+        if isinstance(item, Traced) and item._tape is tape:
+            members.append((index, item._node))
+            items[index] = item._value
+    return (type(arrays)(items) if members else arrays), members
 
 
 def _check_covered(
-    rule: Rule, tape: Tape | None, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    rule: Rule, recording: bool, arguments: tuple[Any, ...], keywords: dict[str, Any]
 ) -> None:
     """Raise where the rule does not cover what is asked of its function."""
-    if tape is None:
+    if recording and rule.function in _SHAPED_BY_VALUES and len(arguments) == 1:
         raise trace_error(
-            f"{_name(rule.function)} was given a traced value where its gradient is not known; "
-            "give it as a positional argument"
+            f"{_name(rule.function)} finds another number of elements each time the recorded "
+            "program runs; use np.where(condition, a, b)"
         )
-    if tape.recording:
-        if rule.function in _SHAPED_BY_VALUES and len(arguments) == 1:
-            raise trace_error(
-                f"{_name(rule.function)} finds another number of elements each time the recorded "
-                "program runs; use np.where(condition, a, b)"
-            )
-    elif rule.vjps is None and not rule.constant:
-        raise _no_rule(rule.function)
-    if rule.vjps is None and rule.function.__name__ in WRITERS:
+    unknown = rule.vjps is None and not rule.constant
+    if unknown and (not recording or rule.function.__name__ in WRITERS):
         raise _no_rule(rule.function)
     for keyword in keywords:
-        if not tape.recording and not rule.covers(keyword):
+        if not recording and not rule.covers(keyword):
             raise trace_error(
                 f"the rule of {_name(rule.function)} does not cover {keyword}=; leave it out, or "
                 "add a rule with backlit.custom_rule"

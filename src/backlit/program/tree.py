@@ -36,6 +36,8 @@ def leaves_with_paths(tree: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 def leaves(tree: Any) -> list[Any]:
     """All leaves of ``tree``, in order."""
+    if not is_container(tree):
+        return [tree]
     return [leaf for _, leaf in leaves_with_paths(tree)]
 
 

@@ -15,10 +15,6 @@ def expand(a: Any, axis: Any, keepdims: Any) -> Any:
     return a if keepdims is True or axis is None else np.expand_dims(a, axis)
 
 
-def _spread(g: Any, x: Any, axis: Any, keepdims: Any) -> Any:
-    return np.broadcast_to(expand(g, axis, keepdims), x.shape)
-
-
 def _flat(axis: Any) -> int:
     """Return the axis to work along, after `_flatten` where the axis is None."""
     return 0 if axis is None else axis
@@ -29,16 +25,17 @@ def _flatten(x: Any, axis: Any) -> Any:
 
 
 # ----- Sums and means ----------------------------------------------------------------------------
+# The backward pass copies these adjoints along the axes that were reduced.
 rule(
     np.sum,
-    lambda g, ans, x, axis=None, dtype=None, out=None, keepdims=False, initial=0: _spread(
-        g, x, axis, keepdims
+    lambda g, ans, x, axis=None, dtype=None, out=None, keepdims=False, initial=0: expand(
+        g, axis, keepdims
     ),
 )
 rule(
     np.mean,
-    lambda g, ans, x, axis=None, dtype=None, out=None, keepdims=False: _spread(
-        g / (x.size // max(ans.size, 1)), x, axis, keepdims
+    lambda g, ans, x, axis=None, dtype=None, out=None, keepdims=False: expand(
+        g / (x.size // max(ans.size, 1)), axis, keepdims
     ),
 )
 
