@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from backlit.autodiff.errors import TraceError
     from backlit.autodiff.recording import backward, record
     from backlit.execution.reference import run, watch
-    from backlit.program.program import Instruction, Program, Value
+    from backlit.program.program import Program
+    from backlit.program.values import Instruction, Value
 
 __version__ = "0.1.0"
 
@@ -44,9 +45,9 @@ _HOMES = {
     "record": "autodiff.recording",
     "run": "execution.reference",
     "watch": "execution.reference",
-    "Instruction": "program.program",
+    "Instruction": "program.values",
     "Program": "program.program",
-    "Value": "program.program",
+    "Value": "program.values",
 }
 
 __all__ = [

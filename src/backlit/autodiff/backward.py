@@ -17,7 +17,7 @@ pass as a program. If they are traced values of an outer gradient, it can be dif
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -79,7 +79,7 @@ def backward_pass(entries: list[Entry], adjoints: Adjoints, inputs: int) -> Adjo
             if recording is not None:
                 recording.start_deriving(ans)
             mask = masks.pop(node, None) if masks else None
-            vjps: Any = rule.vjps
+            vjps: Any = rule.vjps if rule.equal is None else _ByFormula(rule.equal)
             for position, parent in parents:
                 x = arguments[position]
                 d = vjps[position](g, ans, *arguments, **keywords)
@@ -186,11 +186,25 @@ def trace(leaves: list[Any]) -> tuple[Tape, list[Traced]]:
     return tape, inputs  # type: ignore[return-value]
 
 
-def pull_through(function: Any, argument: Any, g: Any) -> Any:
-    """Return the adjoint of ``argument`` (an array or a list of arrays) for the adjoint ``g``.
+class _ByFormula:
+    """The vjps of a `formula`: a gradient within the gradient, of what the function equals."""
 
-    What `formula` rules are made of.
-    """
+    def __init__(self, equal: Callable[..., Any]) -> None:
+        self.equal = equal
+
+    def __getitem__(self, position: int) -> Callable[..., Any]:
+        def vjp(g: Any, _: Any, *arguments: Any, **keywords: Any) -> Any:
+            def of_one(argument: Any) -> Any:
+                before, after = arguments[:position], arguments[position + 1 :]
+                return self.equal(*before, argument, *after, **keywords)
+
+            return _pull_through(of_one, arguments[position], g)
+
+        return vjp
+
+
+def _pull_through(function: Any, argument: Any, g: Any) -> Any:
+    """Return the adjoint of ``argument`` (an array or a list of arrays) for the adjoint ``g``."""
     leaves = tree.leaves(argument)
     traced_at = [k for k, leaf in enumerate(leaves) if getattr(leaf, "dtype", None) is not None]
     tape, inputs = trace([leaves[k] for k in traced_at])

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from backlit.autodiff.derivatives import as_leaf, jvp, vjp
+from backlit.autodiff.derivatives import jvp, vjp
+from backlit.autodiff.pullback import as_leaf
 from backlit.program import tree
 
 

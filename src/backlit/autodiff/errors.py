@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
+from typing import Any
 
-from backlit.program.origin import (
-    describe,
-    expression_at,
-    innermost_user_place,
-    statement_at,
-)
+from backlit.program.origin import describe, expression_at, innermost_user_place, statement_at
+from backlit.program.printing import INFIX, PREFIX, function_name
 
 
 class TraceError(TypeError):
@@ -22,6 +20,27 @@ class TraceError(TypeError):
 def trace_error(problem: str) -> TraceError:
     """Return an error that says ``problem`` and names the user's running line."""
     return TraceError(f"{describe(innermost_user_place())}: {problem}")
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return a function's name as the user writes it."""
+    if function in INFIX or function in PREFIX:
+        return f"the operator {INFIX.get(function) or PREFIX.get(function)}"
+    return function_name(function)
+
+
+def no_rule(function: Callable[..., Any], position: int | None = None) -> TraceError:
+    """Return the error for a function, or an argument of one, that has no derivative rule."""
+    if function.__name__ in WRITERS:
+        return trace_error(
+            f"np.{function.__name__} writes into an array, and the gradient would be lost; "
+            f"{WRITERS[function.__name__]}"
+        )
+    argument = "" if position is None else f" with respect to its argument {position}"
+    return trace_error(
+        f"{name_of(function)} has no derivative rule{argument}; write it with functions that have "
+        "one (docs/functions.md lists them), or add a rule with backlit.custom_rule"
+    )
 
 
 # What NumPy or Python asks a traced value for when it cannot be told apart from plain numbers, and

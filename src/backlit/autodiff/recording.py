@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from backlit.autodiff.derivatives import Argnums, result_value, vjp
+from backlit.autodiff.derivatives import vjp
 from backlit.autodiff.errors import TraceError
+from backlit.autodiff.pullback import Argnums, result_value
 from backlit.autodiff.rules.elementwise import cast
 from backlit.autodiff.tape import RecordingTape
 from backlit.autodiff.traced import Traced, TracedArray, TracedScalar
 from backlit.execution.reference import bind, evaluate
 from backlit.program import tree
-from backlit.program.program import Instruction, Program, Value
+from backlit.program.program import Program
 from backlit.program.simplify import simplify
+from backlit.program.values import Instruction, Value
 
 
 def record(f: Callable[..., Any], *arguments: Any) -> Program:

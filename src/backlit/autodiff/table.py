@@ -19,7 +19,6 @@ Functions stand in the table in one of four ways:
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,44 +33,49 @@ class Rule:
     function : callable
     vjps : sequence of (callable or None), or None
         One for each positional argument; ``None`` where there is no derivative.
+    equal : callable or None
+        For a `formula`: what the function equals.
     elementwise : bool
         Each element of the result depends on the same element of the arguments only, so that
         the backward pass may carry the mask of a branch not taken through it.
     constant : bool
         The derivative is zero wherever it exists.
+    positions : frozenset of int or None
+        The arguments that have a derivative; None for all of them.
     """
 
-    __slots__ = ("constant", "elementwise", "function", "positions", "vjps")
+    __slots__ = ("constant", "elementwise", "equal", "function", "positions", "vjps")
 
     def __init__(
         self,
         function: Callable[..., Any],
         vjps: Sequence[Vjp | None] | Variadic | None = None,
         *,
+        equal: Callable[..., Any] | None = None,
         elementwise: bool = False,
         constant: bool = False,
     ) -> None:
         self.function = function
         self.vjps = vjps
+        self.equal = equal
         self.elementwise = elementwise
         self.constant = constant
-        # The arguments that have a derivative; None for all of them.
-        self.positions = (
-            frozenset(k for k, vjp in enumerate(vjps) if vjp is not None)
-            if isinstance(vjps, tuple)
-            else None
-        )
+        self.positions: frozenset[int] | None = None
+        if isinstance(vjps, tuple):
+            self.positions = frozenset(k for k, vjp in enumerate(vjps) if vjp is not None)
 
     def __repr__(self) -> str:
         return f"Rule({self.function.__name__})"
 
+    @property
+    def known(self) -> bool:
+        """Whether the table says how the function is differentiated."""
+        return self.constant or self.vjps is not None or self.equal is not None
+
     def covers(self, keyword: str) -> bool:
         """Whether the rule knows what ``keyword`` does to the derivative."""
-        if self.constant or self.vjps is None:
-            return True
-        if isinstance(self.vjps, Variadic):
-            like: Callable[..., Any] | None = self.vjps.like
-        else:
+        like = self.equal
+        if isinstance(self.vjps, tuple):
             like = next((vjp for vjp in self.vjps if vjp is not None), None)
         if like is None:
             return True
@@ -82,11 +86,10 @@ class Rule:
 class Variadic:
     """The vjps of a function with any number of arguments: one function of the position."""
 
-    __slots__ = ("like", "of_position")
+    __slots__ = ("of_position",)
 
-    def __init__(self, of_position: Callable[[int], Vjp], like: Callable[..., Any] | None) -> None:
+    def __init__(self, of_position: Callable[[int], Vjp]) -> None:
         self.of_position = of_position
-        self.like = like  # the function whose keywords are covered
 
     def __getitem__(self, position: int) -> Vjp:
         return self.of_position(position)
@@ -113,13 +116,9 @@ def elementwise(
     rule(functions, *vjps, elementwise=True)
 
 
-def variadic(
-    function: Callable[..., Any],
-    of_position: Callable[[int], Vjp],
-    like: Callable[..., Any] | None = None,
-) -> None:
+def variadic(function: Callable[..., Any], of_position: Callable[[int], Vjp]) -> None:
     """Enter a function of any number of arguments; ``of_position(k)`` is the vjp of the k-th."""
-    RULES[function] = Rule(function, Variadic(of_position, like))
+    RULES[function] = Rule(function, Variadic(of_position))
 
 
 def constant(*functions: Callable[..., Any]) -> None:
@@ -138,31 +137,4 @@ def formula(function: Callable[..., Any], equal: Callable[..., Any]) -> None:
 
     The forward pass still calls ``function``, to the bit; only the backward pass uses ``equal``.
     """
-
-    def of_position(position: int) -> Vjp:
-        def vjp(g: Any, _: Any, *arguments: Any, **keywords: Any) -> Any:
-            from backlit.autodiff.backward import pull_through
-
-            def of_one(argument: Any) -> Any:
-                before, after = arguments[:position], arguments[position + 1 :]
-                return equal(*before, argument, *after, **keywords)
-
-            return pull_through(of_one, arguments[position], g)
-
-        return vjp
-
-    variadic(function, of_position, like=equal)
-
-
-def find(function: Callable[..., Any]) -> Rule | None:
-    """Return the rule of ``function``, or None.
-
-    The rules of `scipy.special` are entered when one of its ufuncs is first seen, so that nobody
-    pays for importing SciPy before using it.
-    """
-    found = RULES.get(function)
-    if found is None and "scipy.special" in sys.modules:
-        import backlit.autodiff.rules.special  # noqa: F401  (importing it enters the rules)
-
-        found = RULES.get(function)
-    return found
+    RULES[function] = Rule(function, equal=equal)

@@ -24,7 +24,7 @@ import numpy as np
 from backlit.autodiff.errors import trace_error
 from backlit.autodiff.table import Rule
 from backlit.program.origin import Origin, origin_here
-from backlit.program.program import Instruction, Value
+from backlit.program.values import Instruction, Value
 
 Entry = tuple[Rule, Any, tuple[Any, ...], dict[str, Any], Any]
 

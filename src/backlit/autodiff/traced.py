@@ -8,17 +8,16 @@ ufuncs do the same in fewer steps, since they are most of every program.
 
 from __future__ import annotations
 
-import inspect
 import operator
 from collections.abc import Callable, Iterator
-from functools import cache
 from typing import Any, NoReturn
 
 import numpy as np
 
-import backlit.autodiff.rules  # noqa: F401  (importing it enters the rules)
-from backlit.autodiff.errors import PUT, WRITERS, TraceError, cannot_convert, trace_error
-from backlit.autodiff.table import REWRITES, RULES, Rule, find
+from backlit.autodiff.calls import check_covered, plain_keywords, plain_ufunc_call
+from backlit.autodiff.errors import PUT, cannot_convert, name_of, no_rule, trace_error
+from backlit.autodiff.rules import find
+from backlit.autodiff.table import REWRITES, RULES, Rule
 from backlit.autodiff.tape import Tape
 
 NO_KEYWORDS: dict[str, Any] = {}
@@ -45,7 +44,7 @@ class Traced:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
         if method != "__call__" or keywords:
-            return _unusual_ufunc_call(ufunc, method, inputs, keywords)
+            return apply(*plain_ufunc_call(ufunc, method, inputs, keywords))
         if len(inputs) == 1:
             rule = RULES.get(ufunc)
             if rule is None or rule.constant:
@@ -285,16 +284,16 @@ def apply(
             return REWRITES[function](*arguments, **keywords)
         rule = find(function) or Rule(function)
     if keywords:
-        arguments, keywords = _plain_keywords(function, arguments, keywords)
+        arguments, keywords = plain_keywords(function, arguments, keywords)
     tape = _innermost_tape(arguments)
     if tape is None:
         raise trace_error(
-            f"{_name(function)} was given a traced value where its gradient is not known; give it "
-            "as a positional argument"
+            f"{name_of(function)} was given a traced value where its gradient is not known; give "
+            "it as a positional argument"
         )
     recording = tape.recording
-    if keywords or recording or rule.vjps is None:
-        _check_covered(rule, recording, arguments, keywords)
+    if keywords or recording or not rule.known:
+        check_covered(rule, recording, arguments, keywords)
 
     lowered = []
     parents: list[Any] = []
@@ -321,7 +320,7 @@ def apply(
         if rule.positions is not None:
             for position, _ in parents:
                 if position not in rule.positions:
-                    raise _no_rule(function, position)
+                    raise no_rule(function, position)
     tape.append((rule, ans, lowered, keywords, parents))
     if isinstance(ans, (tuple, list)):
         return _parts(ans, tape, node)
@@ -339,29 +338,6 @@ def _lower_members(arrays: Any, tape: Tape) -> tuple[Any, list[tuple[int, int]]]
     return (type(arrays)(items) if members else arrays), members
 
 
-def _check_covered(
-    rule: Rule, recording: bool, arguments: tuple[Any, ...], keywords: dict[str, Any]
-) -> None:
-    """Raise where the rule does not cover what is asked of its function."""
-    if recording and rule.function in _SHAPED_BY_VALUES and len(arguments) == 1:
-        raise trace_error(
-            f"{_name(rule.function)} finds another number of elements each time the recorded "
-            "program runs; use np.where(condition, a, b)"
-        )
-    unknown = rule.vjps is None and not rule.constant
-    if unknown and (not recording or rule.function.__name__ in WRITERS):
-        raise _no_rule(rule.function)
-    for keyword in keywords:
-        if not recording and not rule.covers(keyword):
-            raise trace_error(
-                f"the rule of {_name(rule.function)} does not cover {keyword}=; leave it out, or "
-                "add a rule with backlit.custom_rule"
-            )
-
-
-# The shape of their result depends on values, and a recorded program holds for one set of shapes.
-_SHAPED_BY_VALUES = frozenset((np.nonzero, np.flatnonzero, np.argwhere, np.where))
-
 # A function with several results is one entry, and each of its results another one.
 PART = Rule(operator.getitem, (None,))
 
@@ -373,13 +349,6 @@ def _parts(ans: Any, tape: Tape, node: int) -> Any:
         tape.append((PART, part, (ans, index), NO_KEYWORDS, ((0, node),)))
         parts.append((TracedArray if np.shape(part) else TracedScalar)(part, tape, own))
     return type(ans)(*parts) if hasattr(ans, "_fields") else type(ans)(parts)
-
-
-def is_traced(argument: Any) -> bool:
-    """Whether ``argument`` is a traced value, or a list or tuple that holds one."""
-    if isinstance(argument, Traced):
-        return True
-    return isinstance(argument, (list, tuple)) and any(is_traced(part) for part in argument)
 
 
 def _innermost_tape(arguments: tuple[Any, ...]) -> Tape | None:
@@ -400,112 +369,6 @@ def _is_traced_mask(index: Any) -> bool:
     if isinstance(index, Traced):
         return index.dtype == bool
     return type(index) is tuple and any(_is_traced_mask(part) for part in index)
-
-
-# ----- Keywords and unusual calls ----------------------------------------------------------------
-
-
-@cache
-def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
-    try:
-        return inspect.signature(function)
-    except (TypeError, ValueError):
-        return None
-
-
-def _plain_keywords(
-    function: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Drop keywords that say nothing, refuse ``out`` and ``where``, make traced ones positional."""
-    kept = {}
-    for key, argument in keywords.items():
-        if argument is np._NoValue or (key in ("out", "dtype") and argument is None):
-            continue
-        if key == "out":
-            raise trace_error(
-                f"{_name(function)}(out=...) writes into an array, and its gradient would be lost; "
-                "leave out= away and use the result"
-            )
-        if key == "where" and argument is not True:
-            raise trace_error(
-                f"{_name(function)}(where=...) has no rule; use np.where(mask, x, neutral) inside"
-            )
-        if key != "where":
-            kept[key] = argument
-    if any(is_traced(argument) for argument in kept.values()):
-        signature = _signature(function)
-        if signature is not None:
-            bound = signature.bind(*arguments, **kept)
-            bound.apply_defaults()
-            return bound.args, {k: v for k, v in bound.kwargs.items() if k in kept}
-    return arguments, kept
-
-
-# Methods of ufuncs that are functions of their own.
-_REDUCTIONS: dict[tuple[Any, str], Callable[..., Any]] = {
-    (np.add, "reduce"): np.sum,
-    (np.multiply, "reduce"): np.prod,
-    (np.maximum, "reduce"): np.max,
-    (np.minimum, "reduce"): np.min,
-    (np.logical_and, "reduce"): np.all,
-    (np.logical_or, "reduce"): np.any,
-    (np.add, "accumulate"): np.cumsum,
-    (np.multiply, "accumulate"): np.cumprod,
-}
-
-
-def _unusual_ufunc_call(
-    ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], keywords: dict[str, Any]
-) -> Any:
-    if keywords.pop("out", None) is not None:
-        raise trace_error(
-            f"{_name(ufunc)} with out=, or an operator such as `a += x` on an ordinary array, "
-            "writes into that array, and the gradient would be lost; write a = a + x"
-        )
-    if method == "__call__":
-        dtype = keywords.pop("dtype", None)
-        for harmless in ("casting", "order", "subok"):
-            keywords.pop(harmless, None)
-        if keywords.pop("where", True) is not True:
-            raise trace_error(
-                f"{_name(ufunc)}(where=...) has no rule; use np.where(mask, x, neutral) inside"
-            )
-        if dtype is not None:
-            inputs = tuple(np.astype(np.asarray(x), dtype) if not isinstance(x, Traced)
-                           else x.astype(dtype) for x in inputs)  # fmt: skip
-        return apply(ufunc, inputs, keywords)
-    if method == "outer":
-        left, right = inputs
-        return ufunc(np.reshape(left, np.shape(left) + (1,) * np.ndim(right)), right)
-    if (ufunc, method) in _REDUCTIONS:
-        # ufunc.reduce works on axis 0 where the functions take all axes.
-        keywords = {k: v for k, v in keywords.items() if v is not None or k == "axis"}
-        return _REDUCTIONS[ufunc, method](*inputs, **{"axis": 0, **keywords})
-    raise trace_error(
-        f"{_name(ufunc)}.{method} has no rule; write it with functions of whole arrays, or give it "
-        "a rule with backlit.custom_rule"
-    )
-
-
-def _name(function: Callable[..., Any]) -> str:
-    from backlit.program.printing import INFIX, PREFIX, function_name
-
-    if function in INFIX or function in PREFIX:
-        return f"the operator {INFIX.get(function) or PREFIX.get(function)}"
-    return function_name(function)
-
-
-def _no_rule(function: Callable[..., Any], position: int | None = None) -> TraceError:
-    if function.__name__ in WRITERS:
-        return trace_error(
-            f"np.{function.__name__} writes into an array, and the gradient would be lost; "
-            f"{WRITERS[function.__name__]}"
-        )
-    argument = "" if position is None else f" with respect to its argument {position}"
-    return trace_error(
-        f"{_name(function)} has no derivative rule{argument}; write it with functions that have "
-        "one (docs/functions.md lists them), or add a rule with backlit.custom_rule"
-    )
 
 
 # ----- Operators ---------------------------------------------------------------------------------

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from backlit.program import tree
-from backlit.program.program import Instruction, Program, Value, substitute
+from backlit.program.printing import value_names
+from backlit.program.program import Program
+from backlit.program.values import Instruction, Value, substitute
 
 
 def run(program: Program, *arguments: Any) -> Any:
@@ -73,8 +75,6 @@ def watch(program: Program, *arguments: Any) -> Iterator[tuple[str, Instruction,
     product [ 9. 16.]
     total 25.0
     """
-    from backlit.program.printing import value_names
-
     names = value_names(program)
     values = bind(program, arguments)
     for instruction in program.instructions:

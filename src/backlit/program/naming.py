@@ -11,8 +11,12 @@ from __future__ import annotations
 import builtins
 import keyword
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from backlit.program.program import Instruction, Program, Value
+from backlit.program.values import Instruction, Value
+
+if TYPE_CHECKING:
+    from backlit.program.program import Program
 
 # Names that the printed source needs for itself.
 RESERVED = frozenset(("np", "special", "inf", "nan", *keyword.kwlist))

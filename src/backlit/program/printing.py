@@ -12,13 +12,16 @@ import sys
 import textwrap
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from backlit.program import naming
 from backlit.program.bodies import Bodies
-from backlit.program.program import Instruction, Program, Value
+from backlit.program.values import Instruction, Value
+
+if TYPE_CHECKING:
+    from backlit.program.program import Program
 
 INFIX = {
     operator.add: "+", operator.sub: "-", operator.mul: "*", operator.truediv: "/",

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from backlit.program import tree
-from backlit.program.program import Instruction, Program, Value, substitute
+from backlit.program.program import Program
+from backlit.program.values import Instruction, Value, substitute
 
 
 def simplify(program: Program) -> Program:
