@@ -125,7 +125,8 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
         if shape != ():
             raise TraceError(
                 f"grad: {function_title(f)} returned an array of shape {shape}, and only a scalar "
-                "has a gradient; reduce it (np.sum, np.mean), or use jacobian, vjp or elementwise_grad"
+                "has a gradient; reduce it (np.sum, np.mean), or use jacobian, vjp or "
+                "elementwise_grad"
             )
         gradients = run.pull([one_like(result)], keep=False)
         value = (

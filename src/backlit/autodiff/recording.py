@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,15 +10,16 @@ import numpy as np
 
 from backlit.autodiff.derivatives import vjp
 from backlit.autodiff.errors import TraceError
-from backlit.autodiff.pullback import Argnums, result_value
-from backlit.autodiff.rules.elementwise import cast
+from backlit.autodiff.pullback import Argnums
 from backlit.autodiff.tape import RecordingTape
 from backlit.autodiff.traced import Traced, TracedArray, TracedScalar
+from backlit.autodiff.transcript import Transcript
 from backlit.execution.reference import bind, evaluate
 from backlit.program import tree
+from backlit.program.printing import value_names
 from backlit.program.program import Program
 from backlit.program.simplify import simplify
-from backlit.program.values import Instruction, Value
+from backlit.program.values import Value
 
 
 def record(f: Callable[..., Any], *arguments: Any) -> Program:
@@ -173,8 +173,16 @@ def _record(
         result = f(*tree.fill(arguments, iter(traced)))
     finally:
         entries = tape.close()
-    return _as_program(
-        f, tape, entries, result, inputs, examples, tree.fill(arguments, iter(shown))
+    transcript = Transcript(tape, entries, inputs)
+    return Program(
+        name=_program_name(f),
+        inputs=inputs,
+        arguments=tree.fill(arguments, iter(shown)),
+        examples=examples,
+        outputs=transcript.outputs(result),
+        captured=transcript.captured,
+        instructions=transcript.instructions,
+        fixed=transcript.fixed,
     )
 
 
@@ -226,122 +234,8 @@ def _argument_names(
 
 
 def _output_names(program: Program) -> list[str]:
-    from backlit.program.naming import names
-
-    given = names(program)
+    given = value_names(program)
     return [given[value] for value in program.output_values()]
-
-
-def _as_program(
-    f: Callable[..., Any],
-    tape: RecordingTape,
-    entries: list[Any],
-    result: Any,
-    inputs: list[Value],
-    examples: list[Any],
-    arguments: tuple[Any, ...],
-) -> Program:
-    values: list[Value] = list(inputs)
-    instructions: dict[int, Instruction] = {}
-    captured: dict[Value, Any] = {}
-    copies: dict[int, Value] = {}  # the tape has one copy of each captured array
-    promoted = False
-    # Where a program was replayed: its instructions and values, and what they are now.
-    replayed: dict[Instruction, Instruction] = {}
-    same_value: dict[Value | None, Value] = dict(zip(tape.replayed_inputs, inputs, strict=False))
-
-    def operand(argument: Any) -> Any:
-        """Return a plain argument as the program shows it: arrays become captured values."""
-        if isinstance(argument, Traced):
-            raise TraceError(
-                "record: the function uses a value of an outer gradient; record it outside"
-            )
-        if isinstance(argument, np.ndarray):
-            known = copies.get(id(argument))
-            if known is None:
-                known = copies[id(argument)] = Value(argument.shape, argument.dtype)
-                captured[known] = argument
-            return known
-        if type(argument) in (tuple, list):
-            return type(argument)(map(operand, argument))
-        return argument
-
-    for node in range(len(inputs), len(entries)):
-        rule, ans, plain, keywords, parents = entries[node]
-        at = dict(parents)
-        shown = []
-        for position, argument in enumerate(plain):
-            parent = at.get(position)
-            if parent is None:
-                shown.append(operand(argument))
-            elif isinstance(parent, int):
-                shown.append(values[parent])
-            else:
-                inside = dict(parent)
-                shown.append(type(argument)(
-                    values[inside[k]] if k in inside else operand(a)
-                    for k, a in enumerate(argument)
-                ))  # fmt: skip
-        dtype = None if isinstance(ans, (tuple, list)) else np.asarray(ans).dtype
-        value = Value(() if dtype is None else np.shape(ans), dtype, tape.names.get(node, ""))
-        value.adjoint_of = values[tape.adjoint_of[node]] if node in tape.adjoint_of else None
-        values.append(value)
-        instruction = Instruction(
-            rule.function,
-            tuple(shown),
-            {key: operand(argument) for key, argument in keywords.items()},
-            value,
-            tape.origins.get(node),
-        )
-        instructions[node] = instruction
-        instruction.derives = instructions.get(tape.derives.get(node, -1))
-        earlier = tape.replays.get(node)
-        if earlier is not None:
-            instruction.origin = earlier.origin
-            instruction.derives = earlier.derives and replayed.get(earlier.derives, earlier.derives)
-            value.name = earlier.output.name
-            value.adjoint_of = same_value.get(earlier.output.adjoint_of)
-            replayed[earlier], same_value[earlier.output] = instruction, value
-        if not promoted and _promotes(instruction, captured):
-            promoted = True
-            origin = instruction.origin
-            where = f"{origin.where}, `{origin.line}`: " if origin and origin.line else ""
-            warnings.warn(
-                f"{where}float32 values become float64 here, and so does what follows; a NumPy "
-                "float64 number or array takes part: use a Python float, or .astype(np.float32)",
-                stacklevel=4,
-            )
-
-    fixed: dict[Value, Any] = {}
-
-    def output(leaf: Any) -> Value:
-        if isinstance(leaf, Traced) and leaf._tape is tape:
-            return values[leaf._node]
-        constant = np.asarray(result_value(leaf, tape))
-        value = Value(constant.shape, constant.dtype)
-        if constant.shape:
-            captured[value] = constant
-        else:
-            fixed[value] = constant[()]
-        return value
-
-    return Program(
-        name=_program_name(f),
-        inputs=inputs,
-        arguments=arguments,
-        examples=examples,
-        captured=captured,
-        instructions=list(instructions.values()),
-        outputs=tree.map_leaves(output, result),
-        fixed=fixed,
-    )
-
-
-def _promotes(instruction: Instruction, captured: dict[Value, Any]) -> bool:
-    """Whether computed float32 values became float64 without having been asked to."""
-    if instruction.output.dtype != np.float64 or instruction.function is cast:
-        return False
-    return any(v.dtype == np.float32 and v not in captured for v in instruction.operands())
 
 
 def _program_name(f: Callable[..., Any]) -> str:
