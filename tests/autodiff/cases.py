@@ -370,6 +370,14 @@ for mode in ("full", "same", "valid"):
     case(np.convolve, lambda x, y, m=mode: np.convolve(x, y, m), normal(6), normal(3))
     case(np.convolve, lambda x, y, m=mode: np.convolve(x, y, m), normal(4), normal(5))
 case(np.polyval, np.polyval, normal(4), M)
+for mode in ("full", "same", "valid"):
+    case(np.correlate, lambda x, y, m=mode: np.correlate(x, y, m), normal(6), normal(3))
+    case(np.correlate, lambda x, y, m=mode: np.correlate(x, y, m), normal(4), normal(4))
+case(np.gradient, np.gradient, normal(5))
+case(np.gradient, lambda x: np.gradient(x, 0.1)[0] * np.gradient(x, 0.1, 0.2)[1], M)
+case(np.gradient, lambda x: np.gradient(x, axis=1), M)
+case(np.ediff1d, np.ediff1d, M)
+case(np.ediff1d, lambda x: np.ediff1d(x, to_begin=1.0, to_end=x[:2]), V)
 
 # ----- Linear algebra ----------------------------------------------------------------------------
 case(np.linalg.inv, np.linalg.inv, SQUARE)

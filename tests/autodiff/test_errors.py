@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -93,6 +94,8 @@ REFUSED = [
     (lambda x: scipy.special.polygamma(1, x)[0], "polygamma cannot see", "zeta(2, x)"),
     (lambda x: scipy.optimize.rosen(x), "rosen cannot see", "write it in NumPy"),
     (lambda x: scipy.linalg.inv(np.outer(x, x))[0, 0], "scipy.linalg.inv asks", "custom_rule"),
+    (lambda x: np.sum(x * Fraction(1, 2)), "combined with a Fraction", "float(...)"),
+    (lambda x: np.gradient(x, X)[0], "np.gradient has a rule for", "np.diff"),
     (lambda x: np.sum(SPARSE @ x), "a sparse matrix cannot see", "A.toarray() @ x"),
     (lambda x: math.sin(x[0]), "math.sin takes plain numbers", "use np.sin"),
     (lambda x: float(x[0]), "float cannot see", "leave it out"),

@@ -414,7 +414,15 @@ def _binary(function: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
 
 def _as_array(other: Any) -> Any:
     """Return an operand as NumPy would see it: a list of numbers is an array."""
-    return np.asarray(other) if isinstance(other, (list, tuple)) else other
+    if hasattr(other, "dtype") or isinstance(other, (bool, int, float)):
+        return other
+    array = np.asarray(other)
+    if array.dtype == object:
+        raise trace_error(
+            f"a traced value cannot be combined with a {type(other).__name__}; convert it with "
+            "float(...) or np.asarray(..., dtype=float)"
+        )
+    return array
 
 
 def _unary(function: Callable[[Any], Any]) -> Any:

@@ -210,6 +210,7 @@ def _convolve(a: Any, v: Any, mode: str = "full") -> Any:
 formula(np.cross, _cross)
 formula(np.linalg.cross, lambda x1, x2, axis=-1: _cross(x1, x2, axis=axis))
 formula(np.convolve, _convolve)
+formula(np.correlate, lambda a, v, mode="valid": _convolve(a, np.flip(v), mode))
 rewrite(np.polyval, lambda p, x: _polyval(p, x))
 
 

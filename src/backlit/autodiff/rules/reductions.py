@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.autodiff.errors import trace_error
 from backlit.autodiff.rules.elementwise import divide_or_zero
 from backlit.autodiff.table import formula, rewrite, rule
 
@@ -146,6 +147,39 @@ def _differences(a: Any, n: int, axis: int) -> Any:
     for _ in range(n):
         a = a[(*before, slice(1, None))] - a[(*before, slice(None, -1))]
     return a
+
+
+def _slopes(f: Any, spacing: float, axis: int) -> Any:
+    """Central differences inside, one-sided ones at both ends."""
+    before = (slice(None),) * (axis % f.ndim)
+
+    def part(start: int | None, stop: int | None) -> Any:
+        return f[(*before, slice(start, stop))]
+
+    inside = (part(2, None) - part(None, -2)) / (2.0 * spacing)
+    first = (part(1, 2) - part(0, 1)) / spacing
+    last = (part(-1, None) - part(-2, -1)) / spacing
+    return np.concatenate([first, inside, last], axis=axis)
+
+
+def _gradient(f: Any, *spacings: Any, axis: Any = None, edge_order: int = 1) -> Any:
+    axes = list(range(f.ndim)) if axis is None else [int(k) for k in np.atleast_1d(axis)]
+    steps = (
+        list(spacings) * len(axes) if len(spacings) == 1 else list(spacings or [1.0] * len(axes))
+    )
+    if edge_order != 1 or any(np.ndim(step) for step in steps):
+        raise trace_error(
+            "np.gradient has a rule for edge_order=1 and one number as the spacing of an axis; "
+            "divide np.diff(f) by np.diff(x) for others"
+        )
+    slopes = [_slopes(f, step, k) for k, step in zip(axes, steps, strict=True)]
+    return slopes[0] if len(axes) == 1 else tuple(slopes)
+
+
+rewrite(np.gradient, _gradient)
+rewrite(np.ediff1d, lambda ary, to_end=None, to_begin=None: np.concatenate(
+    [np.ravel(part) for part in (to_begin, _differences(np.ravel(ary), 1, 0), to_end)
+     if part is not None]))  # fmt: skip
 
 
 # ----- Passing over NaN --------------------------------------------------------------------------
