@@ -270,6 +270,35 @@ def test_a_value_used_many_times_is_visited_once() -> None:
     assert backlit.grad(doubled)(1.0) == 2.0**60
 
 
+def test_elements_and_the_whole_array_used_in_turn() -> None:
+    def f(x):
+        total = x[0] * x[1]
+        y = x * 2.0
+        for k in range(1, 5):
+            total = total + x[k] ** 2 * y[k - 1] + np.sum(x[[0, k, k]])
+        return total + np.sum(y * x) + x[-1]
+
+    def by_hand(x):
+        gradient = 4 * x + np.array([x[1], x[0], 0, 0, 1])
+        gradient += np.array([4.0, 2, 2, 2, 2])
+        gradient[1:] += 4 * x[1:] * x[:-1]
+        gradient[:-1] += 2 * x[1:] ** 2
+        return gradient
+
+    close(backlit.grad(f)(X), by_hand(X))
+    close(backlit.hessian(f)(X), backlit.jacobian(by_hand_traced)(X))
+    program = backlit.backward(backlit.record(f, X))
+    close(backlit.run(program, X)[1], by_hand(X))
+
+
+def by_hand_traced(x):
+    """The gradient of the test above, written without changing arrays in place."""
+    ahead, behind = np.append(x[1:], 0.0), np.append(0.0, x[:-1])
+    inner = np.array([0.0, 1, 1, 1, 1])
+    ends = backlit.functions.array([x[1], x[0], 0.0, 0.0, 1.0])
+    return 4 * x + ends + 4 * x * behind * inner + 2 * ahead**2
+
+
 def test_threads_do_not_disturb_each_other() -> None:
     failures = []
 

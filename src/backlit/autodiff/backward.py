@@ -17,19 +17,22 @@ pass as a program. If they are traced values of an outer gradient, it can be dif
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from backlit.autodiff.errors import TraceError
+from backlit.autodiff.rules.indexing import add_into
 from backlit.autodiff.table import RULES
 from backlit.autodiff.tape import Entry, Tape
 from backlit.autodiff.traced import PART, Traced, TracedArray, TracedScalar
 from backlit.program import tree
 
 Adjoints = dict[int, Any]
-WHERE = RULES[np.where]
+WHERE, PICK = RULES[np.where], RULES[operator.getitem]
+PLAIN = (np.ndarray, np.float64, np.float32)
 
 # Below this number of elements, filling an array is faster than `np.broadcast_to`, which makes no
 # copy but takes 3 microseconds.
@@ -60,6 +63,7 @@ def backward_pass(entries: list[Entry], adjoints: Adjoints, inputs: int) -> Adjo
     through all elementwise rules, and the rest is set to zero again after each of them.
     """
     masks: dict[int, Any] = {}
+    own: set[int] = set()  # nodes whose adjoint is an array of ours, which may be changed in place
     recording = _recording_under(adjoints)
     if recording is not None:
         recording.start(
@@ -76,6 +80,9 @@ def backward_pass(entries: list[Entry], adjoints: Adjoints, inputs: int) -> Adjo
             if rule is PART:
                 _collect_part(adjoints, parents[0][1], arguments, g)
                 continue
+            if rule is PICK and type(g) in PLAIN and type(adjoints.get(parents[0][1], g)) in PLAIN:
+                _add_picked(adjoints, masks, own, parents[0][1], arguments, g)
+                continue
             if recording is not None:
                 recording.start_deriving(ans)
             mask = masks.pop(node, None) if masks else None
@@ -87,7 +94,7 @@ def backward_pass(entries: list[Entry], adjoints: Adjoints, inputs: int) -> Adjo
                     for index, member in parent:
                         if d[index] is not None:
                             adjoint = fit(d[index], x[index])
-                            _add(adjoints, masks, member, adjoint, None)
+                            _add(adjoints, masks, own, member, adjoint, None)
                             if recording is not None:
                                 recording.name_adjoint(adjoints[member], x[index])
                     continue
@@ -101,7 +108,7 @@ def backward_pass(entries: list[Entry], adjoints: Adjoints, inputs: int) -> Adjo
                 elif d.dtype != x.dtype:
                     d = fit(d, x)
                 if parent in adjoints or taken is not None:
-                    _add(adjoints, masks, parent, d, taken)
+                    _add(adjoints, masks, own, parent, d, taken)
                 else:
                     adjoints[parent] = d
                 if recording is not None:
@@ -144,8 +151,12 @@ def fit(adjoint: Any, value: Any) -> Any:
     return adjoint
 
 
-def _add(adjoints: Adjoints, masks: dict[int, Any], node: int, adjoint: Any, mask: Any) -> None:
+def _add(
+    adjoints: Adjoints, masks: dict[int, Any], own: set[int], node: int, adjoint: Any, mask: Any
+) -> None:
+    """Add one contribution to the adjoint of a value."""
     known = adjoints.get(node)
+    own.discard(node)
     if known is None:
         adjoints[node] = adjoint
         if mask is not None:
@@ -155,6 +166,24 @@ def _add(adjoints: Adjoints, masks: dict[int, Any], node: int, adjoint: Any, mas
     before = masks.pop(node, None)
     if before is not None and mask is not None:
         masks[node] = before if before is mask else np.logical_or(before, mask)
+
+
+def _add_picked(
+    adjoints: Adjoints, masks: dict[int, Any], own: set[int], node: int, arguments: Any, g: Any
+) -> None:
+    """Add the adjoint of ``x[index]`` to that of ``x`` in place.
+
+    A loop over the elements of an array then costs one array in all, and not one for each element.
+    """
+    x, index = arguments
+    if node not in own:
+        total = np.zeros(x.shape, x.dtype)
+        if node in adjoints:
+            total += adjoints[node]
+        adjoints[node] = total
+        own.add(node)
+        masks.pop(node, None)
+    add_into(adjoints[node], index, g)
 
 
 def _branch_taken(condition: Any, position: int, mask: Any) -> Any:

@@ -15,12 +15,17 @@ from backlit.autodiff.table import rewrite, rule
 def add_at(shape: Any, index: Any, values: Any) -> Any:
     """Return zeros with ``values`` added at ``index``, repeats and all."""
     result = np.zeros(shape, values.dtype)
+    add_into(result, index, values)
+    return result
+
+
+def add_into(result: Any, index: Any, values: Any) -> None:
+    """Add ``values`` to an array at ``index``, in place."""
     parts = index if isinstance(index, tuple) else (index,)
     if all(isinstance(part, (int, slice, type(None), type(...))) for part in parts):
-        result[index] = values  # each element is picked at most once
+        result[index] += values  # each element is picked at most once
     else:
         np.add.at(result, index, values)
-    return result
 
 
 def _zero_at(g: Any, index: Any) -> Any:

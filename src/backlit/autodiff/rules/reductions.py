@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.autodiff.composite import custom_rule
 from backlit.autodiff.errors import trace_error
 from backlit.autodiff.rules.elementwise import divide_or_zero
 from backlit.autodiff.table import formula, rewrite, rule
@@ -214,19 +215,25 @@ formula(np.nanmin, lambda a, axis=None, keepdims=False: np.min(
     _without_nan(a, np.inf), axis=axis, keepdims=keepdims))  # fmt: skip
 
 
-# ----- Order: an element's gradient follows it to its place --------------------------------------
+# ----- Order: an element's gradient goes back to where the element came from --------------------
+@custom_rule(None, lambda g, ans, order, values, axis: np.take_along_axis(g, order, axis), None)
+def put_back(order: Any, values: Any, axis: int) -> Any:
+    """Undo `take_along_axis` by a permutation of each line."""
+    result = np.empty_like(values)
+    np.put_along_axis(result, order, values, axis)
+    return result
+
+
 def _sort(g: Any, ans: Any, x: Any, axis: Any = -1, kind: Any = None) -> Any:
     order = np.argsort(_flatten(x, axis), axis=_flat(axis), kind="stable")
-    ranks = np.argsort(order, axis=_flat(axis))
-    return np.reshape(np.take_along_axis(g, ranks, axis=_flat(axis)), x.shape)
+    return np.reshape(put_back(order, g, _flat(axis)), x.shape)
 
 
 def _partition(
     g: Any, ans: Any, x: Any, kth: Any, axis: Any = -1, kind: Any = "introselect"
 ) -> Any:
     order = np.argpartition(_flatten(x, axis), kth, axis=_flat(axis), kind=kind)
-    ranks = np.argsort(order, axis=_flat(axis))
-    return np.reshape(np.take_along_axis(g, ranks, axis=_flat(axis)), x.shape)
+    return np.reshape(put_back(order, g, _flat(axis)), x.shape)
 
 
 rule(np.sort, _sort)
