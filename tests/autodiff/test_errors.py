@@ -96,6 +96,10 @@ REFUSED = [
     (lambda x: scipy.linalg.inv(np.outer(x, x))[0, 0], "scipy.linalg.inv asks", "custom_rule"),
     (lambda x: np.sum(x * Fraction(1, 2)), "combined with a Fraction", "float(...)"),
     (lambda x: np.gradient(x, X)[0], "np.gradient has a rule for", "np.diff"),
+    (lambda x: np.max(x, None, None, False, 0.0), "does not cover initial=", "leave it out"),
+    (lambda x: TABLE[:3].dot(x), "TABLE[:3].dot cannot see", "A @ x"),
+    (lambda x: math.erf(x[0]), "math.erf takes plain numbers", "scipy.special.erf"),
+    (lambda x: math.fsum(x), "math.fsum takes plain numbers", "functions of NumPy"),
     (lambda x: np.sum(SPARSE @ x), "a sparse matrix cannot see", "A.toarray() @ x"),
     (lambda x: math.sin(x[0]), "math.sin takes plain numbers", "use np.sin"),
     (lambda x: float(x[0]), "float cannot see", "leave it out"),
@@ -248,6 +252,23 @@ def test_recording_refuses_what_depends_on_values(function, problem) -> None:
         backlit.record(function, X)
     assert problem in str(caught.value)
     assert "of test_errors.py, `" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("function", "problem"),
+    [
+        (lambda x: np.sum(np.ravel(x, "K")), "order 'K' depends on how the array lies in memory"),
+        (lambda x: np.sum(np.pad(x, 1, "mean")), "np.pad has a rule for the modes constant"),
+        (lambda x: np.sum(np.pad(x, 1, "reflect", reflect_type="odd")), "'reflect', odd"),
+        (lambda x: np.quantile(x, 0.3, method="hazen"), "not for 'hazen'"),
+        (lambda x: np.sum(np.linalg.qr(np.outer(x, x), mode="r")), "not for mode='r'"),
+        (lambda x: np.sum(np.linalg.svd(np.outer(x, x)[:2])[0]), "use full_matrices=False"),
+    ],
+)
+def test_variants_that_a_rule_does_not_cover_are_refused_and_not_guessed(function, problem) -> None:
+    with pytest.raises(TraceError) as caught:
+        backlit.grad(function)(X)
+    assert problem in str(caught.value)
 
 
 def test_recording_inside_a_gradient_is_refused() -> None:

@@ -18,7 +18,7 @@ pass as a program. If they are traced values of an outer gradient, it can be dif
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -64,11 +64,10 @@ def backward_pass(entries: list[Entry], adjoints: Adjoints, inputs: int) -> Adjo
     """
     masks: dict[int, Any] = {}
     own: set[int] = set()  # nodes whose adjoint is an array of ours, which may be changed in place
-    recording = _recording_under(adjoints)
+    results = [(seed, entries[node][1]) for node, seed in adjoints.items() if node >= inputs]
+    recording = _recording_under([value for pair in results for value in pair])
     if recording is not None:
-        recording.start(
-            (seed, entries[node][1]) for node, seed in adjoints.items() if node >= inputs
-        )
+        recording.start(results)
     # A derivative may be infinite (sqrt at 0): a value to look at, not a reason to warn.
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         for node in range(len(entries) - 1, inputs - 1, -1):
@@ -265,8 +264,8 @@ class _Scribe:
         self.tape = tape
         self.around = tape.deriving  # a backward pass may be differentiated in turn
 
-    def start(self, seeds: Iterable[tuple[Any, Any]]) -> None:
-        for seed, value in seeds:
+    def start(self, results: list[tuple[Any, Any]]) -> None:
+        for seed, value in results:
             self.name_adjoint(seed, value)
 
     def stop(self) -> None:
@@ -278,7 +277,7 @@ class _Scribe:
 
     def name_adjoint(self, adjoint: Any, value: Any) -> None:
         d, v = self._node(adjoint), self._node(value)
-        if d is not None and v is not None:
+        if d is not None and v is not None and v < d:
             self.tape.adjoint_of.setdefault(d, v)
 
     def _node(self, value: Any) -> int | None:
@@ -290,8 +289,9 @@ class _Scribe:
         return None
 
 
-def _recording_under(adjoints: Adjoints) -> _Scribe | None:
-    for value in adjoints.values():
+def _recording_under(values: list[Any]) -> _Scribe | None:
+    """Return a scribe if one of the values belongs, at the bottom, to a recording."""
+    for value in values:
         while isinstance(value, Traced):
             if value._tape.recording:
                 return _Scribe(value._tape)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from backlit.autodiff.errors import WRITERS, name_of, no_rule, trace_error
-from backlit.autodiff.table import Rule
+from backlit.autodiff.table import REWRITES, Rule, parameters_of
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
@@ -26,19 +25,21 @@ def is_traced(argument: Any) -> bool:
     return hasattr(argument, "_tape")
 
 
-@cache
-def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
-    try:
-        return inspect.signature(function)
-    except (TypeError, ValueError):
-        return None
-
-
 def plain_keywords(
     function: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Drop keywords that say nothing, refuse ``out`` and ``where``, make traced ones positional."""
-    kept = {}
+    said = _said(function, keywords)
+    if any(is_traced(argument) for argument in said.values()) and parameters_of(function):
+        bound = inspect.signature(function).bind(*arguments, **said)
+        bound.apply_defaults()
+        return bound.args, {k: v for k, v in bound.kwargs.items() if k in said}
+    return arguments, said
+
+
+def _said(function: Callable[..., Any], keywords: dict[str, Any]) -> dict[str, Any]:
+    """Return the keywords that say something."""
+    said = {}
     for key, argument in keywords.items():
         if argument is np._NoValue or (key in ("out", "dtype") and argument is None):
             continue
@@ -52,14 +53,40 @@ def plain_keywords(
                 f"{name_of(function)}(where=...) has no rule; use np.where(mask, x, neutral) inside"
             )
         if key != "where":
-            kept[key] = argument
-    if any(is_traced(argument) for argument in kept.values()):
-        signature = _signature(function)
-        if signature is not None:
-            bound = signature.bind(*arguments, **kept)
-            bound.apply_defaults()
-            return bound.args, {k: v for k, v in bound.kwargs.items() if k in kept}
-    return arguments, kept
+            said[key] = argument
+    return said
+
+
+def by_name(
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    keywords: dict[str, Any],
+    width: int,
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Turn the arguments from position ``width`` on into keywords: ``np.max(x, 1, None, True)``."""
+    names = [p.name for p in parameters_of(function) or []]
+    named = dict(zip(names[width:], arguments[width:], strict=False))
+    return plain_keywords(function, arguments[:width], {**named, **keywords})
+
+
+def rewritten(
+    function: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]
+) -> Any:
+    """Call what ``function`` is rewritten as, and refuse what that does not cover."""
+    replacement = REWRITES[function]
+    keywords = _said(function, keywords)
+    try:
+        inspect.signature(replacement).bind(*arguments, **keywords)
+    except TypeError:
+        arguments, keywords = by_name(function, arguments, keywords, 1)
+        known = inspect.signature(replacement).parameters
+        unknown = [key for key in keywords if key not in known]
+        if unknown:
+            raise trace_error(
+                f"the rule of {name_of(function)} does not cover {', '.join(unknown)}; leave it "
+                "out, or add a rule with backlit.custom_rule"
+            ) from None
+    return replacement(*arguments, **keywords)
 
 
 # Methods of ufuncs that are functions of their own.

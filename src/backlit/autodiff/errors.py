@@ -6,6 +6,8 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from backlit.program.origin import describe, expression_at, innermost_user_place, statement_at
 from backlit.program.printing import INFIX, PREFIX, function_name
 
@@ -67,6 +69,7 @@ REPLACEMENTS = {
     "rosen": "write it in NumPy: np.sum(100 * (x[1:] - x[:-1]**2)**2 + (1 - x[:-1])**2)",
     "float": "leave it out (a traced value can be used as a number)",
     "int": "compute the integer outside of the function, or use np.floor",
+    "dot": "use A @ x",
     "item": "leave it out (a traced value without axes can be used as a number)",
     "tolist": "leave it out (a traced array can be indexed and looped over)",
     "range": "use a loop count that does not depend on the argument",
@@ -92,6 +95,8 @@ def cannot_convert(asked_for: str) -> TraceError:
     NumPy and Python convert silently in many places; the user's own line tells in which one we are.
     """
     place = innermost_user_place()
+    from scipy import special  # only to name what is there: loaded when an error is raised
+
     node = expression_at(place) if place else None
     statement = statement_at(place) if place else None
     where = describe(place)
@@ -104,8 +109,11 @@ def cannot_convert(asked_for: str) -> TraceError:
         name = ast.unparse(called)
         last = name.rsplit(".", 1)[-1]
         if name.startswith(("math.", "cmath.")):
+            found = next((m for m in (np, special) if hasattr(m, last)), None)
+            instead = f"use {'np' if found is np else 'scipy.special'}.{last}"
             return TraceError(
-                f"{where}: {name} takes plain numbers and cannot see a traced value; use np.{last}"
+                f"{where}: {name} takes plain numbers and cannot see a traced value; "
+                + (instead if found else "use functions of NumPy")
             )
         if last in REPLACEMENTS:
             return TraceError(f"{where}: {name} cannot see a traced value; {REPLACEMENTS[last]}")

@@ -19,10 +19,14 @@ Functions stand in the table in one of four ways:
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 Vjp = Callable[..., Any]
+UNKNOWN = -1
 
 
 class Rule:
@@ -42,9 +46,11 @@ class Rule:
         The derivative is zero wherever it exists.
     positions : frozenset of int or None
         The arguments that have a derivative; None for all of them.
+    width : int
+        How many arguments may be given by position: those that the vjps take in the same order.
     """
 
-    __slots__ = ("constant", "elementwise", "equal", "function", "positions", "vjps")
+    __slots__ = ("constant", "elementwise", "equal", "function", "positions", "vjps", "width")
 
     def __init__(
         self,
@@ -63,6 +69,7 @@ class Rule:
         self.positions: frozenset[int] | None = None
         if isinstance(vjps, tuple):
             self.positions = frozenset(k for k, vjp in enumerate(vjps) if vjp is not None)
+        self.width = UNKNOWN
 
     def __repr__(self) -> str:
         return f"Rule({self.function.__name__})"
@@ -74,13 +81,41 @@ class Rule:
 
     def covers(self, keyword: str) -> bool:
         """Whether the rule knows what ``keyword`` does to the derivative."""
-        like = self.equal
+        parameters = self._parameters()
+        return (
+            parameters is None
+            or any(p.name == keyword for p in parameters)
+            or any(p.kind is p.VAR_KEYWORD for p in parameters)
+        )
+
+    def measure(self) -> int:
+        """Find out `width`: a call by position may reach parameters that a rule does not have."""
+        own, theirs = self._parameters(), parameters_of(self.function)
+        self.width = sys.maxsize
+        if own is not None and theirs is not None and not isinstance(self.function, np.ufunc):
+            same = [
+                position == 0 or their.kind is their.POSITIONAL_ONLY or ours.name == their.name
+                for position, (ours, their) in enumerate(zip(own, theirs, strict=False))
+            ]
+            self.width = same.index(False) if False in same else len(same)
+        return self.width
+
+    def _parameters(self) -> list[inspect.Parameter] | None:
+        """Return the parameters of the function that the vjps know, None if they know all."""
+        if self.equal is not None:
+            return parameters_of(self.equal)
         if isinstance(self.vjps, tuple):
-            like = next((vjp for vjp in self.vjps if vjp is not None), None)
-        if like is None:
-            return True
-        parameters = inspect.signature(like).parameters
-        return keyword in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+            known = next((vjp for vjp in self.vjps if vjp is not None), None)
+            return None if known is None else (parameters_of(known) or [])[2:]  # after g and ans
+        return None
+
+
+def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
+    """Return the parameters of a function, None where Python cannot tell them."""
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return None
 
 
 class Variadic:

@@ -14,7 +14,13 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from backlit.autodiff.calls import check_covered, plain_keywords, plain_ufunc_call
+from backlit.autodiff.calls import (
+    by_name,
+    check_covered,
+    plain_keywords,
+    plain_ufunc_call,
+    rewritten,
+)
 from backlit.autodiff.errors import PUT, cannot_convert, name_of, no_rule, trace_error
 from backlit.autodiff.rules import find
 from backlit.autodiff.table import REWRITES, RULES, Rule
@@ -281,10 +287,12 @@ def apply(
     rule = RULES.get(function)
     if rule is None:
         if function in REWRITES:
-            return REWRITES[function](*arguments, **keywords)
+            return rewritten(function, arguments, keywords)
         rule = find(function) or Rule(function)
     if keywords:
         arguments, keywords = plain_keywords(function, arguments, keywords)
+    if len(arguments) > 1 and len(arguments) > (rule.measure() if rule.width < 0 else rule.width):
+        arguments, keywords = by_name(function, arguments, keywords, rule.width)
     tape = _innermost_tape(arguments)
     if tape is None:
         raise trace_error(

@@ -34,8 +34,12 @@ constant(np.nonzero, np.flatnonzero, np.argwhere, np.searchsorted, np.digitize, 
 constant(np.zeros_like, np.ones_like, np.empty_like, np.imag)
 constant(np.linalg.matrix_rank)
 constant(np.result_type, np.can_cast, np.min_scalar_type, np.common_type)
-rewrite(np.full_like, lambda a, fill_value, dtype=None, **_: (
-    np.zeros_like(a, dtype=dtype) + fill_value))  # fmt: skip
+rewrite(
+    np.full_like,
+    lambda a, fill_value, dtype=None, order="K", subok=True, shape=None: (
+        np.zeros_like(a, dtype=dtype, shape=shape) + fill_value
+    ),
+)
 rewrite(np.shape, lambda a: a.shape)
 rewrite(np.ndim, lambda a: a.ndim)
 rewrite(np.size, lambda a, axis=None: a.size if axis is None else a.shape[axis])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from backlit.autodiff.composite import custom_rule, locally_constant
-from backlit.autodiff.table import elementwise, rewrite, rule
+from backlit.autodiff.table import elementwise, rewrite
 
 
 def divide_or_zero(a: Any, b: Any) -> Any:
@@ -158,7 +158,21 @@ elementwise(
     lambda g, ans, condition, x, y: np.where(condition, g, 0),
     lambda g, ans, condition, x, y: np.where(condition, 0, g),
 )
-rule(np.nan_to_num, lambda g, ans, x, *_, **__: np.where(np.isfinite(x), g, 0))
+
+
+@locally_constant
+def replacements(x: Any, nan: Any, posinf: Any, neginf: Any) -> Any:
+    """Return what stands for the elements that are not finite."""
+    return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
+
+
+def _nan_to_num(
+    x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
+) -> Any:
+    return np.where(np.isfinite(x), x, replacements(x, nan, posinf, neginf))
+
+
+rewrite(np.nan_to_num, _nan_to_num)
 
 
 def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:

@@ -127,7 +127,12 @@ def _delete(arr: Any, obj: Any, axis: Any = None) -> Any:
 
 
 def _choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
-    return np.select([np.asarray(a) == k for k in range(len(choices))], list(choices))
+    a = np.asarray(a)
+    if mode == "wrap":
+        a = a % len(choices)
+    elif mode == "clip":
+        a = np.clip(a, 0, len(choices) - 1)
+    return np.select([a == k for k in range(len(choices))], list(choices))
 
 
 rule(np.take_along_axis, _take_along_axis)

@@ -162,13 +162,13 @@ def _svd(
 
 
 def _qr(g: Any, ans: Any, a: Any, mode: str = "reduced") -> Any:
-    q, r = ans
-    gq, gr = _filled(g, ans)
-    if mode != "reduced" or r.shape[-2] != r.shape[-1]:
+    if mode != "reduced" or a.shape[-2] < a.shape[-1]:
         raise trace_error(
             f"np.linalg.qr has a rule for mode='reduced' and at least as many rows as columns, not "
             f"for mode={mode!r} and shape {tuple(a.shape)}; transpose the matrix first"
         )
+    q, r = ans
+    gq, gr = _filled(g, ans)
     m = r @ _t(gr) - _t(gq) @ q
     symmetric = np.tril(m) + _t(np.tril(m, -1))
     return _t(np.linalg.solve(r, _t(gq + q @ symmetric)))

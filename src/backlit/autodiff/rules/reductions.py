@@ -72,8 +72,8 @@ def _extreme(
     return np.where(chosen, expand(g, axis, keepdims) / ties, 0)
 
 
-rule(np.max, _extreme)
-rule(np.min, _extreme)
+rule((np.max, np.amax), _extreme)
+rule((np.min, np.amin), _extreme)
 rewrite(np.ptp, lambda a, axis=None, keepdims=False: np.max(a, axis=axis, keepdims=keepdims)
         - np.min(a, axis=axis, keepdims=keepdims))  # fmt: skip
 
@@ -140,7 +140,19 @@ def _prod(
 rule(np.cumsum, _cumsum)
 rule(np.cumprod, _cumprod)
 rule(np.prod, _prod)
-rewrite(np.diff, lambda a, n=1, axis=-1: _differences(a, n, axis))
+rewrite(np.diff, lambda a, n=1, axis=-1, prepend=None, append=None: _differences(
+    _extended(a, axis, prepend, append), n, axis))  # fmt: skip
+
+
+def _extended(a: Any, axis: int, prepend: Any, append: Any) -> Any:
+    """Join ``prepend`` and ``append`` to an array; a number stands for one layer of it."""
+    layer = tuple(1 if k == axis % a.ndim else n for k, n in enumerate(a.shape))
+    parts = [
+        np.broadcast_to(part, layer) if np.ndim(part) == 0 else part
+        for part in (prepend, a, append)
+        if part is not None
+    ]
+    return np.concatenate(parts, axis=axis) if len(parts) > 1 else a
 
 
 def _differences(a: Any, n: int, axis: int) -> Any:
@@ -245,8 +257,20 @@ def _median(a: Any, axis: Any = None, out: Any = None, overwrite_input: Any = Fa
     return _quantile(a, 0.5, axis=axis, keepdims=keepdims)
 
 
-def _quantile(a: Any, q: Any, axis: Any = None, keepdims: Any = False) -> Any:
-    """Interpolate linearly between the two nearest ranks (NumPy's default method)."""
+# How much of the upper one of two ranks is taken, by the distance from the lower one.
+_SHARES: dict[str, Any] = {
+    "linear": lambda distance, low: distance,
+    "lower": lambda distance, low: np.zeros_like(distance),
+    "higher": lambda distance, low: np.ceil(distance),
+    "midpoint": lambda distance, low: np.ceil(distance) / 2,
+    "nearest": lambda distance, low: np.rint(low + distance) - low,
+}
+
+
+def _quantile(
+    a: Any, q: Any, axis: Any = None, keepdims: Any = False, method: str = "linear"
+) -> Any:
+    """Interpolate between the two nearest ranks."""
     shape = a.shape
     if axis is not None and np.ndim(axis) == 0:
         line = np.moveaxis(a, axis, -1)
@@ -261,7 +285,11 @@ def _quantile(a: Any, q: Any, axis: Any = None, keepdims: Any = False) -> Any:
     rank = np.asarray(q) * (line.shape[-1] - 1)
     low = np.floor(rank).astype(int)
     high = np.minimum(low + 1, line.shape[-1] - 1)
-    share = rank - low
+    if method not in _SHARES:
+        raise trace_error(
+            f"np.quantile has a rule for the methods {', '.join(_SHARES)}, not for {method!r}"
+        )
+    share = _SHARES[method](rank - low, low)
     picked = ordered[..., low] * (1 - share) + ordered[..., high] * share
     result = np.moveaxis(picked, -1, 0) if np.ndim(q) else picked
     if keepdims is True:
@@ -273,9 +301,9 @@ def _quantile(a: Any, q: Any, axis: Any = None, keepdims: Any = False) -> Any:
 
 formula(np.median, _median)
 formula(np.quantile, lambda a, q, axis=None, out=None, overwrite_input=False, method="linear",
-        keepdims=False: _quantile(a, q, axis, keepdims))  # fmt: skip
+        keepdims=False: _quantile(a, q, axis, keepdims, method))  # fmt: skip
 formula(np.percentile, lambda a, q, axis=None, out=None, overwrite_input=False, method="linear",
-        keepdims=False: _quantile(a, np.asarray(q) / 100, axis, keepdims))  # fmt: skip
+        keepdims=False: _quantile(a, np.asarray(q) / 100, axis, keepdims, method))  # fmt: skip
 
 
 # ----- Weighted means, covariances, integrals ----------------------------------------------------
@@ -333,6 +361,7 @@ def _linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, axis:
 
 
 def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any:
+    xp, fp = (v if hasattr(v, "ndim") else np.asarray(v) for v in (xp, fp))
     position = np.searchsorted(xp, x, side="right") - 1
     below = np.reshape(np.clip(position, 0, len(xp) - 2), -1)
 

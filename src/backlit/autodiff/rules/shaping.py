@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backlit.autodiff.errors import trace_error
 from backlit.autodiff.table import formula, rewrite, rule
 
 
@@ -16,21 +17,33 @@ def _along(axis: int, ndim: int, part: Any) -> tuple[Any, ...]:
 
 
 # ----- The same elements in another shape --------------------------------------------------------
-def _reshape(g: Any, ans: Any, x: Any, *_: Any, order: Any = "C", **__: Any) -> Any:
-    return np.reshape(g, x.shape, order=order) if order != "C" else np.reshape(g, x.shape)
+def _reshape(
+    g: Any, ans: Any, a: Any, shape: Any = None, order: Any = "C", copy: Any = None
+) -> Any:
+    if order == "C":
+        return np.reshape(g, a.shape)
+    if order == "F":
+        return np.reshape(g, a.shape, order="F")
+    raise trace_error(
+        f"a reshape of order {order!r} depends on how the array lies in memory; use 'C' or 'F'"
+    )
 
 
-def _ravel(g: Any, ans: Any, x: Any, order: str = "C") -> Any:
-    return _reshape(g, ans, x, order=order)
+def _ravel(g: Any, ans: Any, a: Any, order: str = "C") -> Any:
+    return _reshape(g, ans, a, order=order)
+
+
+def _same_elements(g: Any, ans: Any, a: Any, axis: Any = None) -> Any:
+    return np.reshape(g, a.shape)
 
 
 rule(np.reshape, _reshape)
 rule(np.ravel, _ravel)
-rule(np.squeeze, _reshape)
-rule(np.expand_dims, _reshape)
-rule(np.atleast_1d, _reshape)
-rule(np.atleast_2d, _reshape)
-rule(np.atleast_3d, _reshape)
+rule(np.squeeze, _same_elements)
+rule(np.expand_dims, _same_elements)
+rule(np.atleast_1d, _same_elements)
+rule(np.atleast_2d, _same_elements)
+rule(np.atleast_3d, _same_elements)
 
 
 # ----- Axes in another order ---------------------------------------------------------------------
@@ -100,8 +113,15 @@ def _pad(array: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) ->
             picked = np.take(array, np.maximum(inside, 0), axis=axis)
             shape = [-1 if k == axis else 1 for k in range(array.ndim)]
             array = np.where(np.reshape(inside >= 0, shape), picked, 0)
+        elif mode in ("edge", "reflect", "symmetric", "wrap", "empty") and (
+            keywords.get("reflect_type", "even") == "even"
+        ):
+            array = np.take(array, np.pad(positions, (before, after), mode), axis=axis)
         else:
-            array = np.take(array, np.pad(positions, (before, after), mode, **keywords), axis=axis)
+            raise trace_error(
+                f"np.pad has a rule for the modes constant, edge, reflect, symmetric and wrap, not "
+                f"for {mode!r}{', odd' if 'reflect_type' in keywords else ''}; use np.concatenate"
+            )
     return array
 
 
@@ -124,7 +144,9 @@ def _concatenate(
     return parts
 
 
-def _stack(g: Any, ans: Any, arrays: Any, axis: int = 0, **_: Any) -> list[Any]:
+def _stack(
+    g: Any, ans: Any, arrays: Any, axis: int = 0, dtype: Any = None, casting: str = "same_kind"
+) -> list[Any]:
     return [g[_along(axis, ans.ndim, k)] for k in range(len(arrays))]
 
 
@@ -132,13 +154,15 @@ def _column(array: Any) -> Any:
     return np.reshape(array, (-1, 1)) if np.ndim(array) < 2 else array
 
 
-def _vstack(tup: Any) -> Any:
-    return np.concatenate([np.atleast_2d(a) for a in tup], axis=0)
+def _vstack(tup: Any, dtype: Any = None, casting: Any = "same_kind") -> Any:
+    arrays = [np.atleast_2d(a) for a in tup]
+    return np.concatenate(arrays, axis=0, dtype=dtype, casting=casting)
 
 
-def _hstack(tup: Any) -> Any:
+def _hstack(tup: Any, dtype: Any = None, casting: Any = "same_kind") -> Any:
     arrays = [np.atleast_1d(a) for a in tup]
-    return np.concatenate(arrays, axis=0 if arrays[0].ndim == 1 else 1)
+    axis = 0 if arrays[0].ndim == 1 else 1
+    return np.concatenate(arrays, axis=axis, dtype=dtype, casting=casting)
 
 
 def _block(arrays: Any) -> Any:
@@ -178,8 +202,8 @@ def _sections(ary: Any, indices_or_sections: Any, axis: int, even: bool) -> list
 
 rule(np.concatenate, _concatenate)
 rule(np.stack, _stack)
-rewrite(np.vstack, lambda tup, **_: _vstack(tup))
-rewrite(np.hstack, lambda tup, **_: _hstack(tup))
+rewrite(np.vstack, _vstack)
+rewrite(np.hstack, _hstack)
 rewrite(np.dstack, lambda tup: np.concatenate([np.atleast_3d(a) for a in tup], axis=2))
 rewrite(np.column_stack, lambda tup: np.concatenate([_column(a) for a in tup], axis=1))
 rewrite(np.block, _block)
