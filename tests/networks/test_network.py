@@ -1,12 +1,15 @@
 """The multilayer perceptron: its shapes, its forward pass by hand, its specification."""
 
+import json
+
 import numpy as np
 import pytest
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 import backlit
-from backlit.networks import Network
+from backlit.networks import Network, dropout_key
 from backlit.networks.activations import ACTIVATIONS
+from backlit.networks.losses import LOSSES
 
 rng = np.random.default_rng(0)
 
@@ -27,6 +30,19 @@ def test_rectifiers_start_by_he_and_outputs_by_glorot():
     assert parameters["W2"].var() == pytest.approx(2 / 150, rel=0.05)
     parameters = Network(200, (100,), 50, "tanh").parameters(seed=0)
     assert parameters["W1"].var() == pytest.approx(2 / 300, rel=0.05)
+    parameters = Network(200, (100,), 50, "selu").parameters(seed=0)
+    assert parameters["W1"].var() == pytest.approx(1 / 200, rel=0.05)
+
+
+def test_initial_weights_may_be_named_or_an_interval():
+    for initial, variances in (
+        ("lecun_uniform", (1 / 200, 1 / 100)),
+        ("he_uniform", (2 / 200, 2 / 100)),
+        (0.3, (0.03, 0.03)),
+    ):
+        parameters = Network(200, (100,), 50, initial=initial).parameters(seed=0)
+        assert parameters["W1"].var() == pytest.approx(variances[0], rel=0.05)
+        assert parameters["W2"].var() == pytest.approx(variances[1], rel=0.05)
 
 
 def test_layers_start_from_different_numbers():
@@ -61,17 +77,65 @@ def test_network_without_hidden_layers_is_linear():
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("loss", ["log_loss", "squared_loss"])
 def test_gradients_agree_with_differences(activation, loss):
-    network = Network(3, (4, 3), 2, activation, loss)
+    network = Network(3, (4, 3), 2, activation, loss, dropout=0.3)
     p = network.parameters(seed=1, dtype=np.float64)
     p = {name: array + 0.1 * rng.normal(size=array.shape) for name, array in p.items()}
     x = rng.normal(size=(5, 3))
     y = np.array([0, 1, 1, 0, 1]) if loss == "log_loss" else rng.normal(size=(5, 2))
-    backlit.check_grads(lambda p: network.losses(p, x, y), (p,), order=1)
+    for key in (None, dropout_key(0, 1)):
+        backlit.check_grads(lambda p, key=key: network.losses(p, x, y, key), (p,), order=1)
 
 
-def test_specification_survives_json():
-    network = Network(3, (4, 5), 2, "logistic")
-    assert Network.from_json(network.to_json()) == network
+@pytest.mark.parametrize(
+    ("loss", "outputs", "options"),
+    [("huber_loss", 2, {"delta": 0.3}), ("log_loss", 3, {"smoothing": 0.1}),
+     ("binary_log_loss", 1, {}), ("poisson_loss", 2, {}), ("label_log_loss", 2, {})],
+)  # fmt: skip
+def test_losses_are_those_of_the_outputs_with_the_options(loss, outputs, options):
+    network = Network(3, (4,), outputs, loss=loss, loss_options=options)
+    p = network.parameters(seed=0, dtype=np.float64)
+    x = rng.normal(size=(5, 3))
+    y = {
+        "classes": np.array([0, 1, 1, 0, 1]),
+        "labels": rng.integers(0, 2, (5, outputs)),
+        "numbers": rng.normal(size=(5, outputs)),
+        "counts": rng.poisson(2.0, (5, outputs)).astype(float),
+    }[network.targets]
+    expected = LOSSES[loss](network.forward(p, x), y, **options)
+    assert np.array_equal(network.losses(p, x, y), expected)
+
+
+def test_predictions_are_on_the_scale_of_the_targets():
+    x = rng.normal(size=(5, 3))
+    for loss, expected in (
+        ("label_log_loss", expit),
+        ("binary_log_loss", lambda z: np.column_stack([1 - expit(z), expit(z)])),
+        ("poisson_loss", np.exp),
+        ("huber_loss", lambda z: z),
+    ):
+        network = Network(3, (4,), 1, loss=loss)
+        p = network.parameters(seed=0, dtype=np.float64)
+        assert np.allclose(network.predict(p, x), expected(network.forward(p, x)), rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        Network(3, (4, 5), 2, "logistic"),
+        Network(3, (), 2, "selu", "huber_loss", {"delta": 0.5}, 0.25, "lecun_uniform"),
+        Network(3, (4,), 2, loss_options={"smoothing": 0.1}, initial=0.05),
+    ],
+)
+def test_specification_survives_json(network):
+    assert Network.from_json(json.loads(json.dumps(network.to_json()))) == network
+    assert hash(network) == hash(Network.from_json(network.to_json()))
+
+
+def test_options_cannot_change_a_network_afterwards():
+    options = {"delta": 0.5}
+    network = Network(3, (4,), 1, loss="huber_loss", loss_options=options)
+    options["delta"] = 2.0
+    assert network.loss_options == {"delta": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -81,8 +145,16 @@ def test_specification_survives_json():
         ({"hidden": (3, 2.5)}, "sizes of layers are integers from 1 on, not 2.5"),
         ({"outputs": True}, "not True"),
         ({"activation": "relo"}, "activation must be one of identity, .*, not 'relo'"),
-        ({"loss": None}, "loss must be one of log_loss, squared_loss, not None"),
+        ({"loss": None}, "loss must be one of log_loss, .*, not None"),
         ({"outputs": 1}, "2 classes or more"),
+        ({"loss": "binary_log_loss"}, "binary_log_loss has one output, not 2"),
+        ({"loss_options": {"delta": 1.0}}, "log_loss has no option 'delta', but smoothing"),
+        ({"loss_options": None}, "options of a loss are a dict of numbers, not None"),
+        ({"dropout": 1.0}, "dropout must be a number from 0 to below 1, not 1.0"),
+        ({"dropout": "0.1"}, "dropout must be .*, not '0.1'"),
+        ({"initial": "normal"}, "initial must be one of automatic, .*, not 'normal'"),
+        ({"initial": 0.0}, "interval above 0, not 0.0"),
+        ({"initial": None}, "initial must be one of automatic, .*, not None"),
     ],
 )
 def test_impossible_networks_are_refused(arguments, message):
@@ -94,7 +166,7 @@ def test_impossible_networks_are_refused(arguments, message):
     ("change", "message"),
     [
         (lambda spec: spec.pop("loss"), "lacks loss"),
-        (lambda spec: spec.update(dropout=0.5), "has unknown dropout"),
+        (lambda spec: spec.update(depth=3), "has unknown depth"),
         (lambda spec: spec.update(hidden=3), "hidden sizes are not a list"),
     ],
 )

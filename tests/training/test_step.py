@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import backlit
-from backlit.networks import Network
+from backlit.networks import Network, dropout_key
+from backlit.networks.dropout import spared
 from backlit.training import Adam, GradientDescent, Layout, record_step, training_step
+from backlit.training.optimizers import OPTIMIZERS
 
 rng = np.random.default_rng(0)
 
@@ -51,7 +53,7 @@ def test_step_follows_the_four_textbook_equations():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("optimizer", [GradientDescent(), Adam()])
+@pytest.mark.parametrize("optimizer", [optimizer() for optimizer in OPTIMIZERS.values()])
 @pytest.mark.parametrize(
     "network",
     [Network(4, (5,), 3), Network(4, (5, 6), 2, "tanh", "squared_loss"), Network(4, (), 3)],
@@ -73,7 +75,7 @@ def test_recorded_step_is_the_immediate_one_to_the_bit(network, optimizer, dtype
         assert np.array_equal(array, immediate[1][name])
 
 
-@pytest.mark.parametrize("optimizer", [GradientDescent(), Adam()])
+@pytest.mark.parametrize("optimizer", [optimizer() for optimizer in OPTIMIZERS.values()])
 def test_no_value_of_a_float32_step_is_float64(optimizer):
     program = record_step(Network(4, (5,), 3), optimizer, batch_size=7)
     floats = {i.output.dtype for i in program.instructions if i.output.dtype.kind == "f"}
@@ -121,3 +123,60 @@ def test_printed_step_runs_by_itself_to_the_same_bits():
     ours = backlit.run(program, theta, state, x, y, *rest)
     assert np.array_equal(printed[0], ours[0])
     assert np.array_equal(printed[2], ours[2])
+
+
+@pytest.mark.parametrize(
+    ("loss", "outputs"),
+    [("binary_log_loss", 1), ("label_log_loss", 3), ("huber_loss", 2), ("poisson_loss", 1)],
+)
+def test_steps_of_other_losses_go_down_their_mean(loss, outputs):
+    network = Network(3, (4,), outputs, "tanh", loss)
+    layout = Layout(network.shapes)
+    theta = layout.flatten(network.parameters(0, np.float64))
+    x = rng.normal(size=(6, 3))
+    y = rng.integers(0, 2, 6) if outputs == 1 and loss == "binary_log_loss" else None
+    y = rng.integers(0, 2, (6, outputs)).astype(float) if y is None else y
+    program = record_step(network, GradientDescent(), 6, np.float64)
+    rest = (np.ones(6), np.float64(1.0), np.float64(1))
+    new, _, losses = backlit.run(program, theta, {}, x, y, *rest)
+    assert np.allclose(losses, network.losses(layout.views(theta), x, y), rtol=1e-14)
+    direction = rng.normal(size=theta.size)
+    ahead, behind = (
+        network.losses(layout.views(theta + h * direction), x, y).mean() for h in (1e-5, -1e-5)
+    )
+    assert (theta - new) @ direction == pytest.approx((ahead - behind) / 2e-5, rel=1e-7)
+
+
+def test_step_with_dropout_is_backpropagation_through_the_spared_units():
+    network = Network(3, (20,), 2, "tanh", "squared_loss", dropout=0.4)
+    layout = Layout(network.shapes)
+    theta = rng.normal(size=layout.size)
+    p = layout.views(theta)
+    x, y = examples(network, 5, np.float64)
+    key = dropout_key(seed=3, step_number=8)
+    factors = spared(key, 1, (5, 20), 0.4) / 0.6
+
+    a = np.tanh(x @ p["W1"] + p["b1"])
+    delta2 = (a * factors @ p["W2"] + p["b2"] - y) / 5
+    delta1 = delta2 @ p["W2"].T * factors * (1 - a**2)
+    expected = {
+        "W1": x.T @ delta1, "b1": delta1.sum(0), "W2": (a * factors).T @ delta2, "b2": delta2.sum(0)
+    }  # fmt: skip
+
+    program = record_step(network, GradientDescent(), 5, np.float64)
+    rest = (np.ones(5), np.float64(1), np.float64(8))
+    new, _, _ = backlit.run(program, theta, {}, x, y, *rest, key)
+    for name, view in layout.views(theta - new).items():
+        assert np.allclose(view, expected[name], rtol=1e-10, atol=1e-13)
+    again, _, _ = backlit.run(program, theta, {}, x, y, *rest, key)
+    other, _, _ = backlit.run(program, theta, {}, x, y, *rest, dropout_key(3, 9))
+    assert np.array_equal(again, new)
+    assert not np.array_equal(other, new)
+
+
+def test_step_with_dropout_needs_a_key():
+    network = Network(3, (4,), 2, dropout=0.4)
+    theta = Layout(network.shapes).flatten(network.parameters(0))
+    x, y = examples(network, 5, np.float32)
+    with pytest.raises(ValueError, match="needs a key; see dropout_key"):
+        training_step(network, GradientDescent())(theta, {}, x, y, np.ones(5), 0.1, 1.0)

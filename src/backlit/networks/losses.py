@@ -6,106 +6,93 @@ example every such sum can be made, and the backward pass of each example told a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
-import numpy as np
-
-from backlit.autodiff.composite import custom_rule, locally_constant
-from backlit.functions import log_softmax, softmax
-
-
-@locally_constant
-def one_hot(classes: Any, count: int) -> Any:
-    """Return a row for each class number: 1 in the column of that class, 0 elsewhere.
-
-    Parameters
-    ----------
-    classes : array of int, shape (...)
-    count : int
-        The number of classes.
-
-    Returns
-    -------
-    array of bool, shape (..., count)
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from backlit.networks import one_hot
-    >>> one_hot(np.array([1, 0]), 2).astype(int)
-    array([[0, 1],
-           [1, 0]])
-    """
-    return np.expand_dims(classes, -1) == np.arange(count)
-
-
-# The delta of an output unit: what it said (its probability) minus what is true (0 or 1).
-@custom_rule(
-    lambda g, ans, logits, classes: (
-        np.expand_dims(g, -1) * (softmax(logits) - one_hot(classes, logits.shape[-1]))
-    ),
-    None,
+from backlit.networks.class_losses import binary_log_loss, label_log_loss, log_loss, one_hot
+from backlit.networks.number_losses import (
+    absolute_loss,
+    huber_loss,
+    poisson_loss,
+    quantile_loss,
+    squared_loss,
 )
-def log_loss(logits: Any, classes: Any) -> Any:
-    """Compute ``-log(softmax(logits)[class])``, the surprise at the true class.
 
-    Parameters
-    ----------
-    logits : array, shape (..., count)
-        The pre-activations of the output units, one for each class.
-    classes : array of int, shape (...)
-        The true classes, from 0 to ``count - 1``.
+__all__ = [
+    "LOSSES",
+    "TARGETS",
+    "absolute_loss",
+    "binary_log_loss",
+    "check_options",
+    "huber_loss",
+    "label_log_loss",
+    "log_loss",
+    "one_hot",
+    "poisson_loss",
+    "quantile_loss",
+    "squared_loss",
+]
 
-    Returns
-    -------
-    array, shape (...)
-        One loss for each example, in nats.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from backlit.networks import log_loss
-    >>> bool(log_loss(np.array([0.0, 0.0]), np.array(1)) == np.log(2))
-    True
-    """
-    of_true_class = np.take_along_axis(log_softmax(logits), np.expand_dims(classes, -1), axis=-1)
-    return -of_true_class[..., 0]
-
-
-@custom_rule(
-    lambda g, ans, prediction, target: np.expand_dims(g, -1) * (prediction - target),
-    lambda g, ans, prediction, target: np.expand_dims(g, -1) * (target - prediction),
-)
-def squared_loss(prediction: Any, target: Any) -> Any:
-    """Compute ``sum((prediction - target)**2) / 2`` over the outputs.
-
-    Parameters
-    ----------
-    prediction, target : array, shape (..., outputs)
-
-    Returns
-    -------
-    array, shape (...)
-        One loss for each example.
-
-    Notes
-    -----
-    A sum over outputs and one half, as in D. Rumelhart, G. Hinton and R. Williams, "Learning
-    representations by back-propagating errors", 1986 (equation 3): then the delta of a linear
-    output unit is the plain difference ``prediction - target``, as it is for `log_loss`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from backlit.networks import squared_loss
-    >>> float(squared_loss(np.array([1.0, 2.0]), np.array([0.0, 0.0])))
-    2.5
-    """
-    return 0.5 * np.sum((prediction - target) ** 2, axis=-1)
-
-
-LOSSES: dict[str, Callable[[Any, Any], Any]] = {
+LOSSES: dict[str, Callable[..., Any]] = {
     "log_loss": log_loss,
+    "binary_log_loss": binary_log_loss,
+    "label_log_loss": label_log_loss,
     "squared_loss": squared_loss,
+    "absolute_loss": absolute_loss,
+    "huber_loss": huber_loss,
+    "quantile_loss": quantile_loss,
+    "poisson_loss": poisson_loss,
 }
+
+# What a loss compares the outputs with: one class number for each example, or for each output a
+# label (0 or 1), a number, or a count (not negative).
+Targets = Literal["classes", "labels", "numbers", "counts"]
+TARGETS: dict[str, Targets] = {
+    "log_loss": "classes",
+    "binary_log_loss": "classes",
+    "label_log_loss": "labels",
+    "squared_loss": "numbers",
+    "absolute_loss": "numbers",
+    "huber_loss": "numbers",
+    "quantile_loss": "numbers",
+    "poisson_loss": "counts",
+}
+
+# What the options of losses may be, and how to say it.
+_RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
+    "delta": (lambda number: 0 < number < math.inf, "above 0"),
+    "quantile": (lambda number: 0 < number < 1, "between 0 and 1"),
+    "smoothing": (lambda number: 0 <= number < 1, "from 0 to below 1"),
+}
+
+
+def check_options(loss: str, options: Any) -> None:
+    """Raise where a loss does not take these options.
+
+    Parameters
+    ----------
+    loss : str
+        A key of `LOSSES`.
+    options : dict of str to float
+
+    Raises
+    ------
+    ValueError
+        If an option is unknown to the loss or out of its range.
+
+    Examples
+    --------
+    >>> from backlit.networks.losses import check_options
+    >>> check_options("huber_loss", {"delta": 0.5})
+    """
+    if not isinstance(options, Mapping):
+        raise ValueError(f"the options of a loss are a dict of numbers, not {options!r}")
+    _, _, *known = inspect.signature(LOSSES[loss]).parameters
+    for name, number in options.items():
+        if name not in known:
+            raise ValueError(f"{loss} has no option {name!r}, but {', '.join(known) or 'none'}")
+        allowed, said = _RANGES[name]
+        if type(number) not in (int, float) or not allowed(number):
+            raise ValueError(f"the {name} of {loss} must be a number {said}, not {number!r}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -11,10 +13,11 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from backlit.functions import softmax
-from backlit.networks.activations import ACTIVATIONS
-from backlit.networks.initial import glorot_uniform, he_uniform
+from backlit.networks.activations import ACTIVATIONS, logistic
+from backlit.networks.dropout import dropout
+from backlit.networks.initial import FOR_ACTIVATION, INITIAL, glorot_uniform, plain_uniform
 from backlit.networks.layers import dense
-from backlit.networks.losses import LOSSES
+from backlit.networks.losses import LOSSES, TARGETS, Targets, check_options
 
 Parameters = dict[str, NDArray[Any]]
 
@@ -29,15 +32,26 @@ class Network:
     hidden : tuple of int
         The number of units of each hidden layer; may be empty, for a linear model.
     outputs : int
-        The number of classes for ``"log_loss"``, of target columns for ``"squared_loss"``.
-    activation : {"relu", "tanh", "logistic", "identity"}, default "relu"
-        Of the hidden layers; the output layer is linear.
-    loss : {"log_loss", "squared_loss"}, default "log_loss"
+        The number of classes for ``"log_loss"``, 1 for ``"binary_log_loss"``; of labels or target
+        columns for the others.
+    activation : str, default "relu"
+        A key of `ACTIVATIONS`: of the hidden layers; the output layer is linear.
+    loss : str, default "log_loss"
+        A key of `LOSSES`.
+    loss_options : dict of str to float, default {}
+        ``smoothing`` of the log losses, ``delta`` of ``"huber_loss"``, ``quantile`` of
+        ``"quantile_loss"``.
+    dropout : float, default 0.0
+        From 0 to below 1: the share of hidden activations that fall silent in a training step.
+    initial : str or float, default "automatic"
+        How weights start: a key of `INITIAL`, or a number, for uniform draws between minus and
+        plus that number. Automatic: `he_uniform` before rectifiers, `lecun_uniform` before SELU,
+        else, and for the output layer, `glorot_uniform`.
 
     Raises
     ------
     ValueError
-        If a size is not a positive integer, or a name is unknown.
+        If a size is not a positive integer, a name is unknown, or a number is out of its range.
 
     Examples
     --------
@@ -56,6 +70,9 @@ class Network:
     outputs: int
     activation: str = "relu"
     loss: str = "log_loss"
+    loss_options: Mapping[str, float] = field(default_factory=dict, hash=False)
+    dropout: float = 0.0
+    initial: str | float = "automatic"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(self.hidden))
@@ -66,6 +83,16 @@ class Network:
         _check_name("loss", self.loss, LOSSES)
         if self.loss == "log_loss" and self.outputs < 2:
             raise ValueError("log_loss has an output for each class, and needs 2 classes or more")
+        if self.loss == "binary_log_loss" and self.outputs != 1:
+            raise ValueError(f"binary_log_loss has one output, not {self.outputs}")
+        check_options(self.loss, self.loss_options)
+        object.__setattr__(self, "loss_options", dict(self.loss_options))
+        if not _is_number(self.dropout) or not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be a number from 0 to below 1, not {self.dropout!r}")
+        if not _is_number(self.initial):
+            _check_name("initial", self.initial, {"automatic": None, **INITIAL})
+        elif not 0 < float(self.initial) < math.inf:
+            raise ValueError(f"initial weights need an interval above 0, not {self.initial!r}")
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -81,8 +108,13 @@ class Network:
             shapes[f"b{layer}"] = (outputs,)
         return shapes
 
+    @property
+    def targets(self) -> Targets:
+        """What the outputs are compared with: classes, labels, numbers or counts."""
+        return TARGETS[self.loss]
+
     def parameters(self, seed: int = 0, dtype: DTypeLike = np.float32) -> Parameters:
-        """Draw initial weights: `he_uniform` in front of rectifiers, else `glorot_uniform`.
+        """Draw initial weights, as `initial` says.
 
         Parameters
         ----------
@@ -101,20 +133,30 @@ class Network:
             if name.startswith("b"):
                 parameters[name] = np.zeros(shape, dtype)
                 continue
-            rectified = self.activation == "relu" and name != f"W{len(self.sizes) - 1}"
-            draw = he_uniform if rectified else glorot_uniform
             inputs, outputs = shape
+            draw = self._initial(last=name == f"W{len(self.sizes) - 1}")
             parameters[name] = draw(inputs, outputs, seed, first).astype(dtype)
             first += parameters[name].size
         return parameters
 
-    def forward(self, parameters: Mapping[str, Any], x: Any) -> Any:
+    def _initial(self, last: bool) -> Callable[..., NDArray[Any]]:
+        """Return how the weights of a layer are drawn."""
+        if not isinstance(self.initial, str):
+            return partial(plain_uniform, scale=self.initial)
+        if self.initial != "automatic":
+            return INITIAL[self.initial]
+        return glorot_uniform if last else FOR_ACTIVATION.get(self.activation, glorot_uniform)
+
+    def forward(self, parameters: Mapping[str, Any], x: Any, key: Any = None) -> Any:
         """Run the forward pass.
 
         Parameters
         ----------
         parameters : dict of str to array
         x : array, shape (..., inputs)
+        key : array of uint32, shape (2,), optional
+            In training, as `dropout_key` makes it: which units fall silent. None, as in
+            prediction, spares all.
 
         Returns
         -------
@@ -128,11 +170,13 @@ class Network:
             W, b = parameters[f"W{layer}"], parameters[f"b{layer}"]
             z = dense(a, W, b)
             a = activation(z)
+            if self.dropout and key is not None:
+                a = dropout(a, key, layer, self.dropout)
         W, b = parameters[f"W{last}"], parameters[f"b{last}"]
         output = dense(a, W, b)
         return output
 
-    def losses(self, parameters: Mapping[str, Any], x: Any, y: Any) -> Any:
+    def losses(self, parameters: Mapping[str, Any], x: Any, y: Any, key: Any = None) -> Any:
         """Return the loss of each example.
 
         Parameters
@@ -140,18 +184,20 @@ class Network:
         parameters : dict of str to array
         x : array, shape (..., inputs)
         y : array
-            Classes, int of shape (...), or numbers of shape (..., outputs).
+            Classes, int of shape (...); or labels, numbers or counts, of shape (..., outputs).
+        key : array of uint32, shape (2,), optional
+            As for `forward`.
 
         Returns
         -------
         array, shape (...)
         """
-        output = self.forward(parameters, x)
-        losses = LOSSES[self.loss](output, y)
+        output = self.forward(parameters, x, key)
+        losses = LOSSES[self.loss](output, y, **self.loss_options)
         return losses
 
     def predict(self, parameters: Mapping[str, Any], x: Any) -> Any:
-        """Return probabilities of the classes, or predicted numbers.
+        """Return probabilities of the classes or of the labels, predicted numbers or counts.
 
         Parameters
         ----------
@@ -161,9 +207,16 @@ class Network:
         Returns
         -------
         array, shape (..., outputs)
+            For ``"binary_log_loss"``, of shape (..., 2): the probabilities of both classes.
         """
         output = self.forward(parameters, x)
-        return softmax(output) if self.loss == "log_loss" else output
+        if self.loss == "log_loss":
+            return softmax(output)
+        if self.loss == "binary_log_loss":
+            return np.concatenate([logistic(-output), logistic(output)], axis=-1)
+        if self.loss == "label_log_loss":
+            return logistic(output)
+        return np.exp(output) if self.loss == "poisson_loss" else output
 
     def to_json(self) -> dict[str, Any]:
         """Return the specification as JSON types."""
@@ -192,6 +245,10 @@ class Network:
         if not isinstance(spec["hidden"], list):
             raise ValueError("the network's hidden sizes are not a list")
         return cls(**spec)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
 
 
 def _check_name(kind: str, name: Any, known: Mapping[str, Any]) -> None:
