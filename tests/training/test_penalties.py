@@ -155,7 +155,7 @@ def test_nothing_is_computed_for_penalties_that_are_not_asked_for():
     [
         ({"l1": -1}, "l1 must be 0 or more, not -1"),
         ({"l2": float("nan")}, "l2 must be 0 or more, not nan"),
-        ({"clip_norm": 0}, "clip_norm must be above 0 or None, not 0"),
+        ({"clip_norm": 0}, "clip_norm must be above 0, not 0"),
     ],
 )
 def test_impossible_penalties_are_refused(settings, message):

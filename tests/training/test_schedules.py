@@ -87,12 +87,12 @@ def test_plateau_takes_nan_for_no_progress_and_keeps_the_smallest_factor():
     ("schedule", "settings", "message"),
     [
         (StepDecay, {"every": 0}, "every must be above 0, not 0"),
-        (StepDecay, {"factor": -1.0}, "factor must be above 0, not -1.0"),
+        (StepDecay, {"factor": -1.0}, "factor must be between 0 and 1, not -1.0"),
         (Cosine, {"end": -0.1}, "end must be 0 or more, not -0.1"),
         (OneCycle, {"warm": 1.0}, "warm must be between 0 and 1, not 1.0"),
         (InverseScaling, {"power": 0.0}, "power must be above 0, not 0.0"),
         (ReduceOnPlateau, {"factor": 1.0}, "factor must be between 0 and 1, not 1.0"),
-        (ReduceOnPlateau, {"patience": -1}, "patience must be 0 or more, not -1"),
+        (ReduceOnPlateau, {"patience": -1}, "patience must be 0 or more and whole, not -1"),
     ],
 )
 def test_impossible_settings_are_refused(schedule, settings, message):

@@ -1,7 +1,9 @@
 """Training: optimizers, the recorded step, the epoch loop."""
 
-from backlit.training.lbfgs import Minimum, minimise
-from backlit.training.loop import Epoch, Training, evaluate, train
+from backlit.training.descent import Step
+from backlit.training.examples import Examples
+from backlit.training.lbfgs import LBFGS, Minimum, minimise
+from backlit.training.loop import Training, evaluate, train
 from backlit.training.optimizers import (
     Adam,
     AdamW,
@@ -23,15 +25,19 @@ from backlit.training.schedules import (
     Schedule,
     StepDecay,
 )
-from backlit.training.scores import accuracy, r_squared
+from backlit.training.scores import accuracy, label_accuracy, r_squared
+from backlit.training.settings import Settings
+from backlit.training.state import Epoch, State
 from backlit.training.step import record_step, training_step
 
 __all__ = [
+    "LBFGS",
     "Adam",
     "AdamW",
     "Constant",
     "Cosine",
     "Epoch",
+    "Examples",
     "GradientDescent",
     "InverseScaling",
     "Layout",
@@ -45,10 +51,14 @@ __all__ = [
     "ReduceOnPlateau",
     "Rprop",
     "Schedule",
+    "Settings",
+    "State",
+    "Step",
     "StepDecay",
     "Training",
     "accuracy",
     "evaluate",
+    "label_accuracy",
     "minimise",
     "r_squared",
     "record_step",

@@ -12,15 +12,37 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from backlit.autodiff.derivatives import vjp
 from backlit.autodiff.recording import record
 from backlit.execution.reference import run
 from backlit.networks.network import Network, Parameters
-from backlit.training.examples import as_examples
+from backlit.training.checks import Checked
+from backlit.training.examples import Examples
 from backlit.training.parameters import Layout
 from backlit.training.penalties import Penalties, is_weight
+
+
+@dataclass(frozen=True)
+class LBFGS(Checked):
+    """Settings of L-BFGS, for `train`.
+
+    Parameters
+    ----------
+    memory : int, default 10
+        How many of the last steps the estimate of the curvature is made of.
+    tolerance : float, default 1e-5
+        Enough is when no entry of the gradient is larger.
+
+    Examples
+    --------
+    >>> from backlit.training import LBFGS
+    >>> LBFGS().memory
+    10
+    """
+
+    memory: int = 10
+    tolerance: float = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,13 +70,13 @@ class Minimum:
 
 def minimise(
     network: Network,
-    examples: tuple[Any, Any],
+    examples: tuple[Any, ...],
     *,
-    weights: ArrayLike | None = None,
     penalties: Penalties | None = None,
     start: Parameters | None = None,
     seed: int = 0,
     iterations: int = 200,
+    memory: int = 10,
     tolerance: float = 1e-5,
     after_iteration: Callable[[int, float, Parameters], None] | None = None,
 ) -> Minimum:
@@ -64,10 +86,8 @@ def minimise(
     ----------
     network : Network
         Without dropout.
-    examples : pair of array
-        Inputs of shape (examples, inputs), and targets as for `train`.
-    weights : array, shape (examples,), optional
-        How much each example counts in the mean; all the same by default.
+    examples : (x, y) or (x, y, weights)
+        As for `train`.
     penalties : Penalties, optional
         Only ``l2``: the others are not smooth, or not of an objective.
     start : dict of str to array, optional
@@ -76,10 +96,12 @@ def minimise(
         Of the initial weights.
     iterations : int, default 200
         The most that are made.
+    memory : int, default 10
     tolerance : float, default 1e-5
-        Enough is when no entry of the gradient is larger.
+        As for `LBFGS`.
     after_iteration : callable, optional
-        Called with the number of the iteration, the objective and the parameters.
+        Called with the number of the iteration, the objective and the parameters. It may raise
+        ``StopIteration`` to end the search.
 
     Returns
     -------
@@ -113,16 +135,12 @@ def minimise(
         raise ValueError("L-BFGS needs a smooth objective: neither l1 nor clip_norm, only l2")
     if network.dropout:
         raise ValueError("L-BFGS needs the same objective at each step, and dropout changes it")
-    x, y = as_examples(network, *examples, np.float64, "training")
-    weights = np.ones(len(x)) if weights is None else np.asarray(weights, np.float64)
-    if weights.shape != (len(x),) or not np.all(weights >= 0) or not 0 < weights.sum() < np.inf:
-        raise ValueError(
-            f"the example weights must be {len(x)} numbers from 0 on, finite and not all 0"
-        )
+    part = Examples.of(network, examples, np.float64, "training")
     layout = Layout(network.shapes)
     parameters = network.parameters(seed, np.float64) if start is None else start
-    theta = layout.flatten(parameters).astype(np.float64)
-    program = record(objective_and_gradient(network, penalties), theta, x, y, weights)
+    theta = layout.checked(parameters, np.float64)
+    data = part.x, part.y, part.weights
+    program = record(objective_and_gradient(network, penalties), theta, *data)
 
     count = 0
 
@@ -134,8 +152,9 @@ def minimise(
             after_iteration(count, float(intermediate_result.fun), at)
 
     found = minimize(
-        lambda theta: run(program, theta, x, y, weights), theta, jac=True, method="L-BFGS-B",
-        callback=callback, options={"maxiter": iterations, "gtol": tolerance, "ftol": 0.0},
+        lambda theta: run(program, theta, *data), theta, jac=True, method="L-BFGS-B",
+        callback=callback,
+        options={"maxiter": iterations, "maxcor": memory, "gtol": tolerance, "ftol": 0.0},
     )  # fmt: skip
     return Minimum(
         parameters=layout.views(found.x),

@@ -1,49 +1,32 @@
-"""The epoch loop: shuffled batches, a held-out part, the best epoch kept."""
+"""The epoch loop: train, validate, keep the best epoch, stop in time."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import DTypeLike
 
-from backlit.execution.reference import run
 from backlit.networks.losses import LOSSES
 from backlit.networks.network import Network, Parameters
-from backlit.networks.randomness import Purpose, permutation
-from backlit.program import Program
-from backlit.training.examples import Examples, as_examples
-from backlit.training.optimizers import Adam, Optimizer
+from backlit.training.descent import Descent, DivergedError, Step, Turn
+from backlit.training.examples import Examples
+from backlit.training.lbfgs import LBFGS, minimise
 from backlit.training.parameters import Layout
-from backlit.training.scores import SCORES
-from backlit.training.step import record_step
+from backlit.training.schedules import ReduceOnPlateau
+from backlit.training.scores import Scorer, scorer_of
+from backlit.training.settings import Settings
+from backlit.training.state import Epoch, State
 
+Callback: TypeAlias = Callable[[Epoch, State], object]
+"""``callback(epoch, state)``, called after each epoch; training ends when it returns True."""
 
-@dataclass(frozen=True)
-class Epoch:
-    """The figures of one epoch.
-
-    Attributes
-    ----------
-    number : int
-        Counted from 1.
-    train_loss : float
-        The mean over the training examples, each at the moment of its step.
-    validation_loss, validation_score : float
-        After the epoch, on the held-out part; the score is accuracy, or R2 for numbers.
-    seconds_left : float
-        The time that the remaining epochs will take, if they take as long as those so far.
-    """
-
-    number: int
-    train_loss: float
-    validation_loss: float
-    validation_score: float
-    seconds_left: float
+Outcome: TypeAlias = Literal[
+    "finished", "converged", "stopped early", "stopped by a callback", "interrupted", "diverged"
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,56 +36,77 @@ class Training:
     Attributes
     ----------
     parameters : dict of str to array
-        Of the best epoch.
+        Of the best epoch; without a validation part, of the last.
     best_epoch : int
-        The epoch with the smallest validation loss; 0 stands for the initial weights.
+        0 stands for the initial weights.
     epochs : list of Epoch
-    interrupted : bool
-        Whether Ctrl-C ended it before the last epoch.
-    seconds : float
+    outcome : str
+        Why it ended: ``"finished"`` all epochs; ``"converged"`` (L-BFGS); ``"stopped early"``, by
+        its patience; ``"stopped by a callback"``; ``"interrupted"``, by Ctrl-C; ``"diverged"``.
+    message : str
+        The outcome as a sentence.
+    state : State
+        From which `train` goes on.
     """
 
     parameters: Parameters
     best_epoch: int
     epochs: list[Epoch]
-    interrupted: bool
-    seconds: float
+    outcome: Outcome
+    message: str
+    state: State
+
+    @property
+    def seconds(self) -> float:
+        """How long the epochs took."""
+        return self.epochs[-1].seconds if self.epochs else 0.0
 
 
 def train(
     network: Network,
-    training: tuple[Any, Any],
-    validation: tuple[Any, Any],
+    training: tuple[Any, ...],
+    validation: tuple[Any, ...] | None = None,
+    settings: Settings | None = None,
     *,
-    optimizer: Optimizer | None = None,
-    epochs: int = 100,
-    batch_size: int = 32,
-    seed: int = 0,
-    dtype: DTypeLike = np.float32,
-    after_epoch: Callable[[Epoch], None] | None = None,
+    start: Parameters | None = None,
+    state: State | None = None,
+    scorer: Scorer | None = None,
+    callbacks: Sequence[Callback] = (),
+    after_step: Callable[[Step], object] | None = None,
+    **changes: Any,
 ) -> Training:
     """Train a network, and keep the parameters of its best epoch.
 
     Parameters
     ----------
     network : Network
-    training, validation : pair of array
-        Inputs of shape (examples, inputs) with classes, int of shape (examples,), or with numbers
-        of shape (examples, outputs). The validation part is never trained on: it chooses the epoch.
-    optimizer : Optimizer, default Adam()
-    epochs : int, default 100
-    batch_size : int, default 32
-        The last batch of an epoch may be shorter.
-    seed : int, default 0
-        Of the initial weights and the order of examples. The same call gives the same bits.
-    dtype : float32 or float64, default float32
-    after_epoch : callable, optional
-        Called with the figures of each epoch.
+    training : (x, y) or (x, y, weights)
+        ``x`` of shape (examples, inputs); ``y`` classes, int of shape (examples,), or labels (0 or
+        1), numbers or counts of shape (examples, outputs); ``weights`` of shape (examples,), how
+        much each example counts: in the batch, a weighted mean is taken.
+    validation : (x, y) or (x, y, weights), optional
+        Never trained on: it chooses the epoch. Without it, the last epoch is kept.
+    settings : Settings, optional
+    start : dict of str to array, optional
+        The weights to begin with, in place of random ones.
+    state : State, optional
+        Where an earlier call with the same network, data and settings came to; it is gone on from
+        there, to the same bits as if it had never stopped. (L-BFGS alone begins anew from the last
+        parameters.)
+    scorer : callable, optional
+        ``scorer(outputs, y, weights)``, larger is better; by default accuracy, R2 or D2.
+    callbacks : sequence of callable
+        ``callback(epoch, state)``, called after each epoch; one that returns True ends training.
+    after_step : callable, optional
+        Called with the `Step` after each step; not for L-BFGS.
+    **changes
+        Settings by name, in place of those in ``settings``: ``epochs=20``.
 
     Returns
     -------
     Training
-        After a ``KeyboardInterrupt``, too: with the best epoch so far.
+        After a ``KeyboardInterrupt``, too, and when a loss is no longer finite: with the best epoch
+        so far.
 
     Raises
     ------
@@ -120,81 +124,214 @@ def train(
     >>> trained.epochs[-1].validation_score > 0.95
     True
     """
-    optimizer = Adam() if optimizer is None else optimizer
-    dtype = np.dtype(dtype)
-    if dtype not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be float32 or float64, not {dtype}")
-    for name, number in (("epochs", epochs), ("batch_size", batch_size)):
-        if number < 1:
-            raise ValueError(f"{name} must be 1 or more, not {number}")
-    x, y = as_examples(network, *training, dtype, "training")
-    held_out = as_examples(network, *validation, dtype, "validation")
-
-    layout = Layout(network.shapes)
-    theta = layout.flatten(network.parameters(seed, dtype))
-    state = optimizer.initial_state(theta)
-    scalar: Any = dtype.type
-    learning_rate = scalar(optimizer.learning_rate)
-    programs: dict[int, Program] = {}  # by batch size: the last, short batch has its own
-
-    best, best_epoch, lowest = theta, 0, math.inf
-    figures: list[Epoch] = []
-    step_number = 0
-    interrupted = False
-    started = time.perf_counter()
+    settings = replace(settings or Settings(), **changes)
+    dtype = settings.dtype_meant()
+    examples = Examples.of(network, training, dtype, "training")
+    held_out = None
+    if validation is not None:
+        held_out = Examples.of(network, validation, dtype, "validation")
+    elif settings.patience or isinstance(settings.schedule, ReduceOnPlateau):
+        raise ValueError("patience and ReduceOnPlateau watch a validation part, and there is none")
+    if state is None:
+        state = initial_state(network, settings, start)
+    keeper = _Keeper(network, settings, held_out, scorer or scorer_of(network), callbacks, state)
     try:
-        for number in range(1, epochs + 1):
-            order = permutation(len(x), seed, Purpose.SHUFFLE, epoch=number)
-            total = 0.0
-            for start in range(0, len(x), batch_size):
-                batch = order[start : start + batch_size]
-                size = len(batch)
-                if size not in programs:
-                    programs[size] = record_step(network, optimizer, size, dtype)
-                step_number += 1
-                theta, state, losses = run(
-                    programs[size], theta, state, x[batch], y[batch],
-                    np.ones(size, dtype), learning_rate, scalar(step_number),
-                )  # fmt: skip
-                total += float(np.sum(losses, dtype=np.float64))
-            validation_loss, validation_score = evaluate(network, layout.views(theta), held_out)
-            if validation_loss < lowest:
-                best, best_epoch, lowest = theta, number, validation_loss
-            elapsed = time.perf_counter() - started
-            figures.append(
-                Epoch(
-                    number=number,
-                    train_loss=total / len(x),
-                    validation_loss=validation_loss,
-                    validation_score=validation_score,
-                    seconds_left=elapsed / number * (epochs - number),
-                )
-            )
-            if after_epoch is not None:
-                after_epoch(figures[-1])
+        if isinstance(settings.optimizer, LBFGS):
+            _minimise(keeper, network, settings, settings.optimizer, examples)
+        else:
+            descent = Descent(network, settings.optimizer, settings, examples, after_step)
+            while keeper.outcome is None:
+                keeper.note(descent.epoch(keeper.state))
     except KeyboardInterrupt:
-        interrupted = True
-    seconds = time.perf_counter() - started
-    return Training(layout.views(best), best_epoch, figures, interrupted, seconds)
+        keeper.end("interrupted", "interrupted")
+    except DivergedError as error:
+        keeper.end("diverged", str(error))
+    return keeper.training()
 
 
-def evaluate(network: Network, parameters: Parameters, examples: Examples) -> tuple[float, float]:
-    """Return the mean loss and the score of a network.
+def initial_state(network: Network, settings: Settings, start: Parameters | None = None) -> State:
+    """Return the state before the first epoch.
+
+    Parameters
+    ----------
+    network : Network
+    settings : Settings
+    start : dict of str to array, optional
+        The weights to begin with, in place of random ones.
+
+    Returns
+    -------
+    State
+
+    Raises
+    ------
+    ValueError
+        If ``start`` does not fit the network.
+    """
+    dtype = settings.dtype_meant()
+    parameters = network.parameters(settings.seed, dtype) if start is None else start
+    theta = Layout(network.shapes).checked(parameters, dtype)
+    optimizer, schedule = settings.optimizer, settings.schedule
+    return State(
+        theta=theta,
+        optimizer={} if isinstance(optimizer, LBFGS) else optimizer.initial_state(theta),
+        best_theta=theta,
+        schedule=schedule.initial_state() if isinstance(schedule, ReduceOnPlateau) else {},
+    )
+
+
+def evaluate(
+    network: Network,
+    parameters: Parameters,
+    examples: Examples,
+    scorer: Scorer | None = None,
+) -> tuple[float, float]:
+    """Return the weighted mean loss and the score of a network.
 
     Parameters
     ----------
     network : Network
     parameters : dict of str to array
-    examples : pair of array
-        Inputs and targets, as for `train`.
+    examples : Examples
+    scorer : callable, optional
+        As for `train`.
 
     Returns
     -------
-    loss : float
-    score : float
-        Accuracy, or R2 for a network that predicts numbers.
+    loss, score : float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backlit.networks import Network
+    >>> from backlit.training import Examples, evaluate
+    >>> network = Network(1, (), 2)
+    >>> even = {"W1": np.zeros((1, 2)), "b1": np.zeros(2)}
+    >>> examples = Examples.of(network, (np.ones((4, 1)), np.array([0, 0, 0, 1])), float, "test")
+    >>> evaluate(network, even, examples)
+    (0.6931471805599453, 0.75)
     """
-    x, y = examples
-    outputs = network.forward(parameters, x)
-    loss = float(np.mean(LOSSES[network.loss](outputs, y), dtype=np.float64))
-    return loss, SCORES[network.loss](outputs, y)
+    with np.errstate(over="ignore", invalid="ignore"):
+        outputs = network.forward(parameters, examples.x)
+        losses = LOSSES[network.loss](outputs, examples.y, **network.loss_options)
+        loss = np.average(losses.astype(np.float64), weights=examples.weights)
+        score = (scorer or scorer_of(network))(outputs, examples.y, examples.weights)
+    return float(loss), float(score)
+
+
+class _Keeper:
+    """What is done after each epoch, however the epoch was made."""
+
+    def __init__(
+        self,
+        network: Network,
+        settings: Settings,
+        held_out: Examples | None,
+        scorer: Scorer,
+        callbacks: Sequence[Callback],
+        state: State,
+    ) -> None:
+        self.network = network
+        self.layout = Layout(network.shapes)
+        self.settings = settings
+        self.held_out = held_out
+        self.scorer = scorer
+        self.callbacks = callbacks
+        self.state = state
+        self.outcome: Outcome | None = None
+        self.message = ""
+        self.started = time.perf_counter() - (state.epochs[-1].seconds if state.epochs else 0.0)
+        self._judge()
+
+    def note(self, turn: Turn) -> None:
+        """Validate after an epoch, keep it if it is the best, and see whether it was the last."""
+        loss = score = math.nan
+        if self.held_out is not None:
+            parameters = self.layout.views(turn.theta)
+            loss, score = evaluate(self.network, parameters, self.held_out, self.scorer)
+        before = self.state
+        epoch = Epoch(
+            number=before.epoch + 1,
+            train_loss=turn.train_loss,
+            validation_loss=loss,
+            validation_score=score,
+            learning_rate=turn.learning_rate,
+            seconds=time.perf_counter() - self.started,
+        )
+        cost = loss if self.settings.monitor == "loss" else -score
+        better = self.held_out is None or cost < before.lowest
+        schedule = self.settings.schedule
+        watched = (
+            schedule.after_epoch(before.schedule, loss)
+            if isinstance(schedule, ReduceOnPlateau)
+            else {}
+        )
+        self.state = State(
+            theta=turn.theta,
+            optimizer=turn.optimizer,
+            best_theta=turn.theta if better else before.best_theta,
+            step_number=turn.step_number,
+            schedule=watched,
+            best_epoch=epoch.number if better else before.best_epoch,
+            lowest=cost if better and self.held_out is not None else before.lowest,
+            epochs=(*before.epochs, epoch),
+        )
+        answers = [callback(epoch, self.state) for callback in self.callbacks]
+        self._judge()
+        if self.outcome is None and any(answer is True for answer in answers):
+            self.end("stopped by a callback", f"stopped by a callback after epoch {epoch.number}")
+
+    def _judge(self) -> None:
+        """End training if its last epoch is done, or its patience is at an end."""
+        state, patience = self.state, self.settings.patience
+        if patience is not None and state.epoch - state.best_epoch >= patience:
+            figure = "validation loss" if self.settings.monitor == "loss" else "score"
+            self.end(
+                "stopped early",
+                f"stopped after epoch {state.epoch}: the {figure} has not been better than in "
+                f"epoch {state.best_epoch} for {patience} epochs",
+            )
+        elif state.epoch >= self.settings.epochs:
+            self.end("finished", f"finished all {self.settings.epochs} epochs")
+
+    def end(self, outcome: Outcome, message: str) -> None:
+        self.outcome, self.message = outcome, message
+
+    def training(self) -> Training:
+        state = self.state
+        assert self.outcome is not None
+        parameters = self.layout.views(state.best_theta)
+        return Training(
+            parameters, state.best_epoch, [*state.epochs], self.outcome, self.message, state
+        )
+
+
+def _minimise(
+    keeper: _Keeper, network: Network, settings: Settings, optimizer: LBFGS, examples: Examples
+) -> None:
+    """Let each iteration of L-BFGS be an epoch."""
+    layout, l2 = keeper.layout, settings.penalties.l2
+
+    def after_iteration(_: int, objective: float, parameters: Parameters) -> None:
+        weights = (array for array in parameters.values() if array.ndim == 2)
+        penalty = 0.5 * l2 * sum(float(np.sum(W**2)) for W in weights)
+        theta = layout.flatten(parameters)
+        step_number = keeper.state.step_number + 1
+        keeper.note(Turn(theta, {}, step_number, objective - penalty, math.nan))
+        if keeper.outcome is not None:
+            raise StopIteration
+
+    if keeper.outcome is not None:
+        return
+    found = minimise(
+        network,
+        (examples.x, examples.y, examples.weights),
+        penalties=settings.penalties,
+        start=layout.views(keeper.state.theta),
+        iterations=settings.epochs - keeper.state.epoch,
+        memory=optimizer.memory,
+        tolerance=optimizer.tolerance,
+        after_iteration=after_iteration,
+    )
+    if keeper.outcome is None:
+        keeper.end("converged", f"converged after {keeper.state.epoch} iterations: {found.message}")

@@ -16,6 +16,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from backlit.training.checks import Checked
+
 State = dict[str, Any]
 
 
@@ -53,7 +55,7 @@ class Optimizer(Protocol):
 
 
 @dataclass(frozen=True)
-class GradientDescent:
+class GradientDescent(Checked):
     """Go down the slope: ``theta - learning_rate * gradient``.
 
     Parameters
@@ -86,7 +88,7 @@ class GradientDescent:
 
 
 @dataclass(frozen=True)
-class Momentum:
+class Momentum(Checked):
     """Gradient descent of a heavy ball: each step keeps a part of the last one.
 
     Parameters
@@ -172,7 +174,7 @@ class Nesterov(Momentum):
 
 
 @dataclass(frozen=True)
-class RMSProp:
+class RMSProp(Checked):
     """Gradient descent in units of each gradient's recent size.
 
     Parameters
@@ -218,7 +220,7 @@ class RMSProp:
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Checked):
     """Steps of about the learning rate in every direction, whatever the gradient's scale.
 
     Parameters
@@ -297,7 +299,7 @@ class AdamW(Adam):
 
 
 @dataclass(frozen=True)
-class Rprop:
+class Rprop(Checked):
     """Step by the sign of each derivative only, as far as the sign lasts. For full batches.
 
     Parameters

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 
 class Layout:
@@ -22,6 +23,7 @@ class Layout:
     Examples
     --------
     >>> import numpy as np
+    from numpy.typing import DTypeLike, NDArray
     >>> from backlit.training import Layout
     >>> layout = Layout({"W1": (2, 3), "b1": (3,)})
     >>> theta = np.arange(9.0)
@@ -68,3 +70,30 @@ class Layout:
         array, shape (size,)
         """
         return np.concatenate([np.ravel(parameters[name]) for name in self.shapes])
+
+    def checked(self, parameters: Mapping[str, Any], dtype: DTypeLike) -> NDArray[Any]:
+        """Return named arrays as one new flat array, if they are what this layout holds.
+
+        Parameters
+        ----------
+        parameters : dict of str to array
+        dtype : float32 or float64
+
+        Returns
+        -------
+        array of ``dtype``, shape (size,)
+
+        Raises
+        ------
+        ValueError
+            If an array is missing, unknown, of another shape, or not finite.
+        """
+        given = {name: np.shape(array) for name, array in parameters.items()}
+        if given != self.shapes:
+            raise ValueError(
+                f"the parameters have shapes {given}, and the network has {self.shapes}"
+            )
+        theta = np.asarray(self.flatten(parameters), dtype)
+        if not np.all(np.isfinite(theta)):
+            raise ValueError("the parameters are not all finite")
+        return theta

@@ -6,18 +6,18 @@ small makes nothing simpler.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from backlit.training.checks import Checked
 from backlit.training.parameters import Layout
 
 
 @dataclass(frozen=True)
-class Penalties:
+class Penalties(Checked):
     """What a training step adds to the gradient of the mean loss, and how it bounds the sum.
 
     Parameters
@@ -56,14 +56,6 @@ class Penalties:
     l1: float = 0.0
     l2: float = 0.0
     clip_norm: float | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("l1", "l2"):
-            number = getattr(self, name)
-            if not 0 <= number < math.inf:
-                raise ValueError(f"{name} must be 0 or more, not {number}")
-        if self.clip_norm is not None and not 0 < self.clip_norm < math.inf:
-            raise ValueError(f"clip_norm must be above 0 or None, not {self.clip_norm}")
 
     def add(self, gradient: Any, W: Any) -> Any:
         """Return the gradient of the objective: of the mean loss and the penalties.

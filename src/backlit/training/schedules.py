@@ -14,6 +14,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from backlit.training.checks import Checked
+
 
 class Schedule(Protocol):
     """What training asks of a schedule."""
@@ -31,7 +33,7 @@ class Schedule(Protocol):
 
 
 @dataclass(frozen=True)
-class Constant:
+class Constant(Checked):
     """The same learning rate throughout.
 
     Examples
@@ -47,7 +49,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class StepDecay:
+class StepDecay(Checked):
     """A sudden drop every few epochs: ``factor ** floor(epoch / every)``.
 
     Parameters
@@ -68,17 +70,13 @@ class StepDecay:
     every: float = 30.0
     factor: float = 0.1
 
-    def __post_init__(self) -> None:
-        _check("every", self.every, above=0)
-        _check("factor", self.factor, above=0)
-
     def __call__(self, epoch: float, epochs: float) -> float:
         """Return the factor of the learning rate after ``epoch`` epochs."""
         return self.factor ** math.floor(epoch / self.every)
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(Checked):
     """Down along half a cosine, from the learning rate to a part of it.
 
     Parameters
@@ -101,16 +99,13 @@ class Cosine:
 
     end: float = 0.0
 
-    def __post_init__(self) -> None:
-        _check("end", self.end)
-
     def __call__(self, epoch: float, epochs: float) -> float:
         """Return the factor of the learning rate after ``epoch`` epochs."""
         return _along_cosine(1.0, self.end, epoch / epochs)
 
 
 @dataclass(frozen=True)
-class OneCycle:
+class OneCycle(Checked):
     """Up from a small learning rate to the full one, and then down to almost nothing.
 
     Parameters
@@ -140,11 +135,6 @@ class OneCycle:
     start: float = 0.04
     end: float = 4e-6
 
-    def __post_init__(self) -> None:
-        _check("warm", self.warm, above=0, below=1)
-        _check("start", self.start)
-        _check("end", self.end)
-
     def __call__(self, epoch: float, epochs: float) -> float:
         """Return the factor of the learning rate after ``epoch`` epochs."""
         done = epoch / epochs
@@ -154,7 +144,7 @@ class OneCycle:
 
 
 @dataclass(frozen=True)
-class InverseScaling:
+class InverseScaling(Checked):
     """Slowly down, without an end: ``1 / (1 + epoch) ** power``.
 
     Parameters
@@ -176,16 +166,13 @@ class InverseScaling:
 
     power: float = 0.5
 
-    def __post_init__(self) -> None:
-        _check("power", self.power, above=0)
-
     def __call__(self, epoch: float, epochs: float) -> float:
         """Return the factor of the learning rate after ``epoch`` epochs."""
         return (1 + epoch) ** -self.power
 
 
 @dataclass(frozen=True)
-class ReduceOnPlateau:
+class ReduceOnPlateau(Checked):
     """A drop whenever the loss has not become better for some epochs.
 
     Parameters
@@ -219,11 +206,6 @@ class ReduceOnPlateau:
     patience: int = 10
     threshold: float = 1e-4
     smallest: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check("factor", self.factor, above=0, below=1)
-        for name in ("patience", "threshold", "smallest"):
-            _check(name, getattr(self, name))
 
     def initial_state(self) -> dict[str, Any]:
         """Return the state before the first epoch, in JSON types.
@@ -265,14 +247,3 @@ SCHEDULES: dict[str, type[Schedule]] = {
 
 def _along_cosine(start: float, end: float, done: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
-
-
-def _check(name: str, number: float, above: float | None = None, below: float = math.inf) -> None:
-    """Raise where a setting is not 0 or more, or not strictly between two bounds."""
-    if above is None:
-        allowed, said = 0 <= number < below, "0 or more"
-    else:
-        allowed = above < number < below
-        said = f"above {above}" if below == math.inf else f"between {above} and {below}"
-    if not allowed:
-        raise ValueError(f"{name} must be {said}, not {number}")
