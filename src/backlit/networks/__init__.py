@@ -26,14 +26,10 @@ from backlit.networks.losses import (
     quantile_loss,
     squared_loss,
 )
-from backlit.networks.model import Model
 from backlit.networks.network import Network
-from backlit.networks.scaling import Standardisation
 
 __all__ = [
-    "Model",
     "Network",
-    "Standardisation",
     "absolute_loss",
     "binary_log_loss",
     "dense",

@@ -29,6 +29,7 @@ class Purpose(IntEnum):
     WEIGHTS = 1
     SHUFFLE = 2
     DROPOUT = 3
+    SPLIT = 4
 
 
 def uniform(positions: ArrayLike, seed: int, purpose: int, epoch: int = 0) -> NDArray[np.float64]:

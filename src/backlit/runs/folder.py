@@ -1,19 +1,40 @@
-"""One folder for each training: ``run.json``, what was done, and ``model.backlit``, the result."""
+"""One folder for each training.
+
+    run.json         what was asked for, and what came out
+    record.sqlite    the figures of every epoch
+    model.backlit    the best network so far
+    checkpoint       where training stands
+    lock             held by the process that trains
+
+It may be read, and copied, at any time: each file is replaced in one act.
+"""
 
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from backlit.networks.model import Model
+from numpy.typing import NDArray
+
 from backlit.runs import strict_json
 from backlit.runs.atomic import write_atomically
+from backlit.runs.checkpoint import read_checkpoint, write_checkpoint
+from backlit.runs.epochs_file import EpochsFile
+from backlit.runs.model import Model
 from backlit.runs.model_file import load_model, save_model
+from backlit.tables.table import Table
+from backlit.training.loop import initial_state
+from backlit.training.parameters import Layout
+from backlit.training.settings import Settings
+from backlit.training.state import Epoch, State
 
 FORMAT = "backlit-run"
 VERSION = 1
-RECORD, MODEL = "run.json", "model.backlit"
+DOCUMENT, RECORD, MODEL, CHECKPOINT = "run.json", "record.sqlite", "model.backlit", "checkpoint"
 
 
 class Run:
@@ -26,25 +47,135 @@ class Run:
     Examples
     --------
     >>> import tempfile
+    >>> from backlit.fitting import fit
     >>> from backlit.runs import Run
-    >>> with tempfile.TemporaryDirectory() as parent:
-    ...     run = Run.create(f"{parent}/first")
-    ...     run.write_record({"status": "training"})
-    ...     run.read_record()["status"]
-    'training'
+    >>> table = {"x": [1.0, 2.0, 3.0, 4.0] * 10, "y": [3.0, 5.0, 7.0, 9.0] * 10}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = fit(table, "y", out=folder, kind="numbers", epochs=3, hidden=(4,))
+    ...     run = Run(folder)
+    ...     run.document()["status"], len(run.epochs()), run.model().task.target
+    ('finished', 3, 'y')
     """
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
 
-    @classmethod
-    def create(cls, folder: Path | str) -> Run:
-        """Make a folder for a new run.
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
+
+    # ----- Reading -------------------------------------------------------------------------------
+
+    def document(self) -> dict[str, Any]:
+        """Read ``run.json``: what was asked for, and what came out.
+
+        Returns
+        -------
+        dict
+            Among others ``status``, ``data``, ``network``, ``settings``, ``prepared`` and, once
+            training has ended, ``outcome``.
+
+        Raises
+        ------
+        ValueError
+            If there is none, or it is damaged or of a newer version.
+        """
+        path = self.folder / DOCUMENT
+        if not self.folder.is_dir():
+            raise ValueError(f"there is no run in {self.folder}: it is not a folder")
+        try:
+            document = strict_json.loads(path.read_bytes())
+            strict_json.check_format(document, FORMAT, VERSION, DOCUMENT)
+        except FileNotFoundError:
+            raise ValueError(f"there is no run in {self.folder}: it has no {DOCUMENT}") from None
+        except ValueError as error:
+            raise ValueError(f"{path} cannot be read: {error}") from None
+        return {key: value for key, value in document.items() if key not in ("format", "version")}
+
+    def epochs(self) -> list[Epoch]:
+        """Read the figures of every epoch, also while training goes on.
+
+        Raises
+        ------
+        ValueError
+            If the file is missing, damaged or of a newer version.
+        """
+        return EpochsFile(self.folder / RECORD).read()
+
+    def model(self) -> Model:
+        """Read the best network so far.
+
+        Raises
+        ------
+        ValueError
+            If the file is missing, damaged or of a newer version.
+        """
+        path = self.folder / MODEL
+        if not path.is_file():
+            raise ValueError(f"there is no model in {self.folder}: it has no {MODEL}")
+        return load_model(path)
+
+    def predict(self, rows: Table | Mapping[str, Any]) -> NDArray[Any]:
+        """Predict the class, or the number, of each row; see `Model.predict`."""
+        return self.model().predict(rows)
+
+    def state(self, settings: Settings) -> State:
+        """Read where training stands.
+
+        Parameters
+        ----------
+        settings : Settings
+            Of the training.
+
+        Raises
+        ------
+        ValueError
+            If the file is missing, damaged, of a newer version, or does not fit.
+        """
+        path = self.folder / CHECKPOINT
+        if not path.is_file():
+            raise ValueError(f"{self.folder} has no {CHECKPOINT} to go on from")
+        network = self.model().network
+        blank = initial_state(network, settings)
+        size, dtype = Layout(network.shapes).size, settings.dtype_meant()
+        state = read_checkpoint(path, size, list(blank.optimizer), dtype)
+        if state.schedule.keys() != blank.schedule.keys():
+            raise ValueError(f"{path} is not of the schedule that {DOCUMENT} says")
+        return state
+
+    # ----- Writing -------------------------------------------------------------------------------
+
+    def write_document(self, document: Mapping[str, Any]) -> None:
+        """Write ``run.json``: JSON types; what is not finite becomes null."""
+        content = strict_json.dumps({"format": FORMAT, "version": VERSION, **document})
+        write_atomically(self.folder / DOCUMENT, content)
+
+    def write_model(self, model: Model) -> None:
+        """Write ``model.backlit``."""
+        save_model(model, self.folder / MODEL)
+
+    def write_state(self, state: State, recorded: int) -> None:
+        """Write ``record.sqlite``, then ``checkpoint``.
+
+        In this order, so that the record never lacks an epoch that training goes on from.
+
+        Parameters
+        ----------
+        state : State
+        recorded : int
+            How many of the state's epochs are in the record already; any beyond are replaced.
+        """
+        EpochsFile(self.folder / RECORD).write(state.epochs[recorded:], after=recorded)
+        write_checkpoint(self.folder / CHECKPOINT, state)
+
+    # ----- Making --------------------------------------------------------------------------------
+
+    @staticmethod
+    def check_free(folder: Path | str) -> None:
+        """Refuse a folder that a new run cannot have.
 
         Parameters
         ----------
         folder : path
-            Must not exist, or be empty.
 
         Raises
         ------
@@ -53,74 +184,93 @@ class Run:
         """
         folder = Path(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if any(folder.iterdir()):
-                raise ValueError(f"{folder} is not empty, and a run never overwrites; name another")
-            if not os.access(folder, os.W_OK | os.X_OK):
-                raise ValueError(f"{folder} cannot be written; name another folder")
-        except (FileExistsError, NotADirectoryError):
-            raise ValueError(f"{folder} is not a folder; name another") from None
+            if folder.is_dir():
+                if any(folder.iterdir()):
+                    raise ValueError(
+                        f"{folder} is not empty, and a run never overwrites; name another folder"
+                    )
+            elif folder.exists() or folder.is_symlink():
+                raise ValueError(f"{folder} is not a folder; name another")
+            parent = next(parent for parent in folder.absolute().parents if parent.exists())
         except OSError as error:
             raise ValueError(f"{folder} cannot be written ({error.strerror})") from None
-        return cls(folder)
+        if not parent.is_dir():
+            raise ValueError(
+                f"{folder} cannot be made, since {parent} is not a folder; name another"
+            )
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise ValueError(f"{folder} cannot be written (no permission); name another folder")
 
     @classmethod
-    def create_numbered(cls, parent: Path | str, name: str) -> Run:
-        """Make the folder ``<parent>/<name>-<number>`` with the first number that is free.
+    def create(
+        cls, folder: Path | str, document: Mapping[str, Any], model: Model, state: State
+    ) -> Run:
+        """Make a new run's folder with all of its files, in one act.
+
+        Parameters
+        ----------
+        folder : path
+            Must not exist, or be empty.
+        document : dict
+            The content of ``run.json``.
+        model : Model
+        state : State
+
+        Returns
+        -------
+        Run
 
         Raises
         ------
         ValueError
-            If it cannot be written.
+            If the folder exists and is not empty, or cannot be written; nothing is left behind.
         """
-        number = 1
-        while True:
-            folder = Path(parent, f"{name}-{number}")
-            try:
-                folder.mkdir(parents=True)
-            except FileExistsError:  # taken, perhaps by another process just now
-                if not Path(parent).is_dir():
-                    raise ValueError(f"{parent} is not a folder; name another") from None
-                number += 1
-            except OSError as error:
-                raise ValueError(f"{folder} cannot be written ({error.strerror})") from None
-            else:
-                return cls(folder)
-
-    def write_record(self, record: dict[str, Any]) -> None:
-        """Write ``run.json``: JSON types; what is not finite becomes null."""
-        document = {"format": FORMAT, "version": VERSION, **record}
-        write_atomically(self.folder / RECORD, strict_json.dumps(document))
-
-    def write_model(self, model: Model) -> None:
-        """Write ``model.backlit``."""
-        save_model(model, self.folder / MODEL)
-
-    def read_record(self) -> dict[str, Any]:
-        """Read ``run.json``.
-
-        Raises
-        ------
-        ValueError
-            If it is damaged or of a newer version.
-        OSError
-            If it cannot be read.
-        """
-        path = self.folder / RECORD
+        cls.check_free(folder)
+        folder = Path(folder)
+        parent = folder.absolute().parent
+        made = [parent for parent in folder.absolute().parents if not parent.exists()]
         try:
-            record = strict_json.loads(path.read_bytes())
-        except ValueError as error:
-            raise ValueError(f"{path} cannot be read: {error}") from None
-        if not isinstance(record, dict) or record.get("format") != FORMAT:
-            raise ValueError(f'{path} cannot be read: it does not say "format": "{FORMAT}"')
-        version = record.get("version")
-        if type(version) is not int or not 1 <= version <= VERSION:
-            raise ValueError(
-                f"{path} cannot be read: it is of version {version!r}, and this Backlit reads "
-                f"up to version {VERSION}"
-            )
-        return record
+            parent.mkdir(parents=True, exist_ok=True)
+            # Written beside it and renamed, so that no one ever sees half a run.
+            with tempfile.TemporaryDirectory(dir=parent, prefix=f".{folder.name[:100]}.") as beside:
+                new = cls(Path(beside, "run"))
+                new.folder.mkdir()
+                new.write_model(model)
+                new.write_state(state, recorded=0)
+                new.write_document(document)
+                if os.name == "nt" and folder.is_dir():
+                    folder.rmdir()  # Windows does not rename onto a folder, even an empty one
+                os.replace(new.folder, folder)
+        except OSError as error:
+            with suppress(OSError):
+                for parent in made:
+                    parent.rmdir()
+            cls.check_free(folder)  # somebody may have been faster
+            reason = error.strerror or error
+            raise ValueError(f"{folder} cannot be written ({reason})") from None
+        return cls(folder)
 
-    def read_model(self) -> Model:
-        """Read ``model.backlit``; see `load_model` for errors."""
-        return load_model(self.folder / MODEL)
+
+def numbered(parent: Path | str, name: str) -> Path:
+    """Return ``<parent>/<name>-<number>`` with the first number that is free.
+
+    Parameters
+    ----------
+    parent : path
+    name : str
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ValueError
+        If ``parent`` is not a folder.
+    """
+    if Path(parent).exists() and not Path(parent).is_dir():
+        raise ValueError(f"{parent} is not a folder; name another with out")
+    number = 1
+    while Path(parent, f"{name}-{number}").exists():
+        number += 1
+    return Path(parent, f"{name}-{number}")

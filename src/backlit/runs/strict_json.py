@@ -43,6 +43,35 @@ def loads(content: bytes) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
+def check_format(document: Any, format: str, version: int, name: str) -> None:
+    """Refuse a document that is not of a format, or of a newer version of it.
+
+    Parameters
+    ----------
+    document : JSON types
+    format : str
+        What its entry ``format`` must say.
+    version : int
+        The newest that can be read.
+    name : str
+        What an error calls the document.
+
+    Raises
+    ------
+    ValueError
+    """
+    if not isinstance(document, dict) or document.get("format") != format:
+        raise ValueError(f'{name} does not say "format": "{format}"')
+    found = document.get("version")
+    if type(found) is not int or found < 1:
+        raise ValueError(f"{name} has no valid version, but {found!r}")
+    if found > version:
+        raise ValueError(
+            f"it is of version {found}, and this Backlit reads up to version {version}; install a "
+            "newer Backlit"
+        )
+
+
 def _finite(document: Any) -> Any:
     if isinstance(document, dict):
         return {key: _finite(entry) for key, entry in document.items()}

@@ -1,0 +1,296 @@
+"""From a table and a plan to the arrays that a network is trained on."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backlit.fitting.plan import DataPlan, NetworkPlan, Plan
+from backlit.networks.losses import TARGETS
+from backlit.networks.network import Network
+from backlit.networks.randomness import Purpose, permutation
+from backlit.runs.model import Model, class_scores, number_scores
+from backlit.tables.columns import Numbers
+from backlit.tables.preparation import Preparation, check_columns
+from backlit.tables.scaling import mean_and_deviation
+from backlit.tables.slips import check_finite
+from backlit.tables.split import split_by_class, split_rows
+from backlit.tables.table import Table
+from backlit.tables.task import Task, decide_task
+from backlit.tables.wording import counted, nearest, rows
+
+Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[np.float64] | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A table, ready for training.
+
+    Attributes
+    ----------
+    network : Network
+        Of as many inputs and outputs as the table needs.
+    preparation : Preparation
+    task : Task
+    target_mean, target_scale : float
+        Of the training part, for numbers; 0 and 1 for classes and counts.
+    same_outputs : bool
+        Whether the outputs mean what those of the model mean that training starts from.
+    training, validation : (x, y, weights or None)
+    validation_table : Table
+        The rows that are held out.
+    notes : tuple of str
+        What was decided, in sentences.
+    baseline : dict of str to float
+        What the best constant prediction scores on the validation part.
+    """
+
+    network: Network
+    preparation: Preparation
+    task: Task
+    target_mean: float
+    target_scale: float
+    same_outputs: bool
+    training: Arrays
+    validation: Arrays
+    validation_table: Table
+    notes: tuple[str, ...]
+    baseline: dict[str, float]
+
+    def fingerprint(self) -> str:
+        """Return a text that is the same only for the same arrays."""
+        digest = hashlib.sha256()
+        for array in (*self.training, *self.validation):
+            if array is not None:
+                digest.update(f"{array.dtype}{array.shape}".encode())
+                digest.update(np.ascontiguousarray(array).data)
+        return f"sha256:{digest.hexdigest()}"
+
+    def model(self, parameters: dict[str, NDArray[Any]]) -> Model:
+        """Return the model that these parameters make."""
+        return Model(
+            self.network,
+            parameters,
+            self.preparation,
+            self.task,
+            self.target_mean,
+            self.target_scale,
+        )
+
+
+def prepare(
+    table: Table, plan: Plan, held_out: Table | None = None, base: Model | None = None
+) -> Data:
+    """Bring a table into the form that training needs.
+
+    Parameters
+    ----------
+    table : Table
+    plan : Plan
+    held_out : Table, optional
+        The validation part; otherwise it is split off.
+    base : Model, optional
+        That training starts from: its preparation is taken over and, if it predicts all that the
+        target holds, its task.
+
+    Returns
+    -------
+    Data
+
+    Raises
+    ------
+    ValueError
+        For whatever is wrong with the table, in one sentence.
+    """
+    data = plan.data
+    names = _columns(table, data)
+    kind = data.kind or plan.network.kind
+    task, sentence = decide_task(table, data.target, kind)
+    if kind is None and base is not None and base.task.kind != task.kind:
+        task, sentence = decide_task(table, data.target, base.task.kind)
+    wanted = _network_plan(plan.network, task, base)
+    loss = _loss(wanted.loss, task)
+    notes = [sentence]
+    same_outputs = base is not None and _is_known(base.task, task)
+    if base is not None and same_outputs:
+        task = replace(base.task, target=data.target)
+    table = _with_target(table, data.target, notes)
+    if held_out is None:
+        training, rest = _split(table, task, plan, notes)
+    else:
+        training, rest = np.arange(len(table)), np.arange(0)
+    if base is None:
+        preparation, sentences = Preparation.fit(table, names, training)
+        notes += sentences
+    else:
+        preparation = base.preparation
+    training_table = table.take(training)
+    if held_out is None:
+        held_out = table.take(rest)
+    else:
+        check_columns(held_out, [*preparation.names, data.target])
+        held_out = _known(_with_target(held_out, data.target, notes), task, notes)
+    mean, scale = _target_scale(training_table, task, loss)
+    if base is not None and same_outputs:
+        mean, scale = base.target_mean, base.target_scale
+    dtype = plan.settings.dtype_meant()
+
+    def arrays(part: Table) -> Arrays:
+        y = _target(part, task, mean, scale, loss)
+        return preparation.apply(part, dtype), y, _weights(part, data.weights)
+
+    return Data(
+        network=wanted.build(len(preparation.inputs), len(task.classes), loss),
+        preparation=preparation,
+        task=task,
+        target_mean=mean,
+        target_scale=scale,
+        same_outputs=same_outputs,
+        training=arrays(training_table),
+        validation=arrays(held_out),
+        validation_table=held_out,
+        notes=tuple(notes),
+        baseline=_baseline(training_table, held_out, task),
+    )
+
+
+# ----- Columns -----------------------------------------------------------------------------------
+
+
+def _columns(table: Table, data: DataPlan) -> list[str]:
+    """Return the columns to predict from."""
+    if data.target not in table:
+        raise ValueError(
+            f"{table.source} has no column {data.target!r} for a target"
+            f"{nearest(data.target, table.names)}"
+        )
+    used = [*data.ignore, *([data.weights] if data.weights else [])]
+    for name in used:
+        table[name]  # refuses a column that is not there
+    names = [name for name in table.names if name not in {data.target, *used}]
+    if not names:
+        raise ValueError(f"{table.source} has no column to predict from, besides {data.target!r}")
+    return names
+
+
+def _with_target(table: Table, target: str, notes: list[str]) -> Table:
+    missing = table[target].missing
+    if not np.any(missing):
+        return table
+    count = counted(int(np.sum(missing)), "row")
+    notes.append(f"Left out of {table.source}: {count} without a value of {target!r}.")
+    return table.take(~missing)
+
+
+def _known(table: Table, task: Task, notes: list[str]) -> Table:
+    """Return the rows whose class the training part has."""
+    if task.kind == "numbers":
+        check_finite(table, task.target)
+        known = np.ones(len(table), bool)
+    else:
+        known = task.codes(table) >= 0
+    if not np.all(known):
+        count = counted(int(np.sum(~known)), "row")
+        notes.append(f"Left out of {table.source}: {count} of classes that are not trained on.")
+    if not np.any(known):
+        raise ValueError(f"{table.source} has no row that tells how well {task.target!r} is learnt")
+    return table.take(known)
+
+
+def _weights(table: Table, name: str | None) -> NDArray[np.float64] | None:
+    if name is None:
+        return None
+    column = table[name]
+    if not isinstance(column, Numbers):
+        raise ValueError(f"the weights {name!r} of {table.source} are not numbers")
+    wrong = ~(column.values >= 0) | np.isinf(column.values)
+    if np.any(wrong):
+        raise ValueError(
+            f"the weights {name!r} of {table.source} must be numbers from 0 on, and one is "
+            f"{column.values[np.argmax(wrong)]:g} in {rows(table.row_numbers[wrong])}"
+        )
+    return column.values
+
+
+# ----- Target ------------------------------------------------------------------------------------
+
+
+def _network_plan(plan: NetworkPlan, task: Task, base: Model | None) -> NetworkPlan:
+    """Return the plan of the network, with the loss that the model to start from had."""
+    if plan.loss is not None or base is None or base.task.kind != task.kind:
+        return plan
+    return replace(plan, loss=base.network.loss, loss_options=base.network.loss_options)
+
+
+def _loss(asked: str | None, task: Task) -> str:
+    loss = asked or ("log_loss" if task.kind == "classes" else "squared_loss")
+    wanted = "classes" if TARGETS[loss] == "classes" else "numbers"
+    if wanted != task.kind:
+        raise ValueError(f"{loss} is for {wanted}, and {task.target!r} holds {task.kind}")
+    if loss == "binary_log_loss" and len(task.classes) != 2:
+        raise ValueError(
+            f"binary_log_loss is for two classes, and {task.target!r} has {len(task.classes)}"
+        )
+    return loss
+
+
+def _is_known(old: Task, new: Task) -> bool:
+    """Return whether a model of the old task predicts all that the new one asks for."""
+    return old.kind == new.kind and {*map(str, new.classes)} <= {*map(str, old.classes)}
+
+
+def _target_scale(table: Table, task: Task, loss: str) -> tuple[float, float]:
+    if task.kind == "classes" or TARGETS[loss] == "counts":
+        return 0.0, 1.0
+    column = table[task.target]
+    assert isinstance(column, Numbers)
+    mean, deviation = mean_and_deviation(column.values)
+    return mean, deviation or 1.0
+
+
+def _target(table: Table, task: Task, mean: float, scale: float, loss: str) -> NDArray[Any]:
+    if task.kind == "classes":
+        return task.codes(table)
+    column = table[task.target]
+    assert isinstance(column, Numbers)
+    if TARGETS[loss] == "counts" and np.min(column.values) < 0:
+        negative = column.values < 0
+        raise ValueError(
+            f"{loss} is for counts, and {task.target!r} is {column.values[negative][0]:g} in "
+            f"{rows(table.row_numbers[negative])}"
+        )
+    return ((column.values - mean) / scale)[:, np.newaxis]
+
+
+# ----- Split -------------------------------------------------------------------------------------
+
+
+def _split(
+    table: Table, task: Task, plan: Plan, notes: list[str]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    order = permutation(len(table), plan.settings.seed, Purpose.SPLIT)
+    share = plan.data.validation
+    if task.kind == "numbers":
+        return split_rows(order, share)
+    training, rest, sentences = split_by_class(order, share, task.codes(table), task.classes)
+    notes += sentences
+    return training, rest
+
+
+# ----- Baseline ----------------------------------------------------------------------------------
+
+
+def _baseline(training: Table, held_out: Table, task: Task) -> dict[str, float]:
+    """Return the scores of predicting the training part's shares of classes, or its mean."""
+    if task.kind == "classes":
+        counts = np.bincount(task.codes(training), minlength=len(task.classes))
+        shares = np.broadcast_to(counts / np.sum(counts), (len(held_out), len(counts)))
+        return class_scores(shares, task.codes(held_out))
+    known, true = training[task.target], held_out[task.target]
+    assert isinstance(known, Numbers) and isinstance(true, Numbers)
+    mean, _ = mean_and_deviation(known.values)
+    return number_scores(np.full(len(true), mean), true.values)

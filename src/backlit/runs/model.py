@@ -1,0 +1,197 @@
+"""A trained network that predicts the rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backlit.networks.network import Network, Parameters
+from backlit.tables.columns import Numbers
+from backlit.tables.preparation import Preparation
+from backlit.tables.table import Table
+from backlit.tables.task import Task
+
+ROWS_AT_ONCE = 16_384  # bounds the memory that hidden layers take
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network with its parameters, and the ways from a table to its inputs and back.
+
+    Attributes
+    ----------
+    network : Network
+    parameters : dict of str to array
+    preparation : Preparation
+        From the columns of a table to the inputs.
+    task : Task
+        What is predicted: the target column, and its classes.
+    target_mean, target_scale : float, default 0.0 and 1.0
+        A predicted number is ``output * target_scale + target_mean``.
+    """
+
+    network: Network
+    parameters: Parameters
+    preparation: Preparation
+    task: Task
+    target_mean: float = 0.0
+    target_scale: float = 1.0
+
+    def predict(self, rows: Table | Mapping[str, Any]) -> NDArray[Any]:
+        """Predict the class, or the number, of each row.
+
+        Parameters
+        ----------
+        rows : Table, mapping of str to array, or pandas.DataFrame
+            With the columns that the model was trained on, in any order.
+
+        Returns
+        -------
+        array, shape (rows,)
+            Classes by their names, or numbers in the units of the target.
+
+        Raises
+        ------
+        ValueError
+            If columns are missing (all are named), or one holds what the model cannot take.
+        """
+        return self.choose(self.outputs(rows))
+
+    def predict_probability(self, rows: Table | Mapping[str, Any]) -> NDArray[Any]:
+        """Predict the probability of each class for each row.
+
+        Parameters
+        ----------
+        rows : Table, mapping of str to array, or pandas.DataFrame
+            As for `predict`.
+
+        Returns
+        -------
+        array, shape (rows, classes)
+            In the order of ``task.classes``.
+
+        Raises
+        ------
+        ValueError
+            If the model predicts numbers, or as for `predict`.
+        """
+        if self.task.kind != "classes":
+            raise ValueError("this model predicts numbers, which have no probabilities")
+        return self.outputs(rows)
+
+    def outputs(self, rows: Table | Mapping[str, Any]) -> NDArray[Any]:
+        """Return the probabilities, or the numbers in the units of the target.
+
+        Parameters
+        ----------
+        rows : Table, mapping of str to array, or pandas.DataFrame
+            As for `predict`.
+
+        Returns
+        -------
+        array, shape (rows, classes) or (rows, 1)
+        """
+        table = rows if isinstance(rows, Table) else Table.from_columns(rows)
+        x = self.preparation.apply(table, self.parameters["W1"].dtype)
+        starts = range(0, max(len(x), 1), ROWS_AT_ONCE)
+        parts = [self.network.predict(self.parameters, x[i : i + ROWS_AT_ONCE]) for i in starts]
+        outputs = np.concatenate(parts)
+        if self.task.kind == "classes":
+            return outputs
+        return outputs.astype(np.float64) * self.target_scale + self.target_mean
+
+    def choose(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Return the prediction that `outputs` stand for; shape (rows,)."""
+        if self.task.kind == "classes":
+            return np.asarray(self.task.classes)[np.argmax(outputs, axis=-1)]
+        return outputs[:, 0]
+
+    def scores(self, table: Table, outputs: NDArray[Any]) -> dict[str, float]:
+        """Return how good predictions are, for a table that holds the target.
+
+        Parameters
+        ----------
+        table : Table
+        outputs : array, shape (rows, classes) or (rows, 1)
+            As `outputs` gives them. Rows without a target do not count.
+
+        Returns
+        -------
+        dict of str to float
+            Accuracy and log loss; or the root mean squared error, the mean absolute error, in the
+            units of the target, and R2. Empty where no row has a target.
+        """
+        if self.task.kind == "classes":
+            known = ~table[self.task.target].missing
+            return class_scores(outputs[known], self.task.codes(table)[known])
+        column = table[self.task.target]
+        if not isinstance(column, Numbers):
+            return {}
+        known = np.isfinite(column.values)
+        return number_scores(outputs[known, 0], column.values[known])
+
+
+def class_scores(probabilities: NDArray[Any], codes: NDArray[np.intp]) -> dict[str, float]:
+    """Return accuracy and log loss.
+
+    Parameters
+    ----------
+    probabilities : array, shape (rows, classes)
+    codes : array of int, shape (rows,)
+        The place of each row's class; -1 for one that the model does not know.
+
+    Returns
+    -------
+    dict of str to float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backlit.runs.model import class_scores
+    >>> class_scores(np.array([[0.5, 0.5], [0.25, 0.75]]), np.array([1, 1]))["accuracy"]
+    0.5
+    """
+    if not len(codes):
+        return {}
+    right = np.where(codes >= 0, probabilities[np.arange(len(codes)), codes], 0).astype(np.float64)
+    tiny = np.finfo(probabilities.dtype).tiny  # the logarithm of a rounded 0 is no number
+    return {
+        "accuracy": float(np.mean(np.argmax(probabilities, axis=1) == codes)),
+        "log loss": float(np.mean(-np.log(np.maximum(right, tiny)))),
+    }
+
+
+def number_scores(predicted: NDArray[Any], true: NDArray[np.float64]) -> dict[str, float]:
+    """Return the root mean squared error, the mean absolute error, and R2.
+
+    Parameters
+    ----------
+    predicted, true : array, shape (rows,)
+
+    Returns
+    -------
+    dict of str to float
+        R2 is left out where the true numbers are all the same.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backlit.runs.model import number_scores
+    >>> number_scores(np.array([1.0, 3.0]), np.array([1.0, 2.0]))["MAE"]
+    0.5
+    """
+    if not len(true):
+        return {}
+    error = predicted - true
+    scores = {
+        "RMSE": float(np.sqrt(np.mean(error**2))),
+        "MAE": float(np.mean(np.abs(error))),
+    }
+    variance = float(np.var(true))
+    if variance > 0:
+        scores["R2"] = float(1 - np.mean(error**2) / variance)
+    return scores

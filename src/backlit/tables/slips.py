@@ -1,0 +1,63 @@
+"""Cells that cannot be meant: text among numbers, and infinite numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backlit.tables.columns import Numbers, Texts, parse_number
+from backlit.tables.table import Table
+from backlit.tables.wording import counted, listed, rows
+
+SHARE_OF_NUMBERS = 0.9  # of the cells that are not missing
+MOST_SLIPS = 10  # different ones: more of them are names, as in codes like 250.01, V57 and E909
+
+
+def check_slips(table: Table, name: str) -> None:
+    """Refuse a column of texts that are numbers but for a few.
+
+    Such are columns whose cells are numbers in nine of ten or more, and the other cells at most ten
+    different texts.
+
+    Raises
+    ------
+    ValueError
+        That names the texts and their rows, and what can be done.
+    """
+    column = table[name]
+    if not isinstance(column, Texts) or column.declared:
+        return
+    counts = column.counts()
+    is_number = np.array([parse_number(level) is not None for level in column.levels], bool)
+    slips = np.flatnonzero(~is_number & (counts > 0))
+    of_numbers, total = np.sum(counts[is_number]), np.sum(counts)
+    if not 0 < len(slips) <= MOST_SLIPS or of_numbers < SHARE_OF_NUMBERS * total:
+        return
+    # The rarest first: of three texts, those in one row are the slips most easily mended.
+    slips = slips[np.argsort(counts[slips], kind="stable")]
+    where = [
+        f"{column.levels[code]!r} in {rows(table.row_numbers[column.codes == code])}"
+        for code in slips
+    ]
+    raise ValueError(
+        f"column {name!r} of {table.source} holds numbers, but text in "
+        f"{counted(int(total - of_numbers), 'cell')}: {listed(where)}; correct or empty the cells, "
+        "or declare the column as categories"
+    )
+
+
+def check_finite(table: Table, name: str) -> None:
+    """Refuse a column of numbers some of which are infinite.
+
+    Raises
+    ------
+    ValueError
+        That names the rows.
+    """
+    column = table[name]
+    if isinstance(column, Numbers):
+        infinite = np.isinf(column.values)
+        if np.any(infinite):
+            raise ValueError(
+                f"column {name!r} of {table.source} holds infinite values in "
+                f"{rows(table.row_numbers[infinite])}; correct or empty the cells"
+            )

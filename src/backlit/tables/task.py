@@ -1,0 +1,154 @@
+"""What is to be predicted: classes or numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backlit.tables.columns import Column, Numbers, Texts, number_text
+from backlit.tables.slips import check_finite, check_slips
+from backlit.tables.table import Table
+from backlit.tables.wording import counted, listed
+
+Kind: TypeAlias = Literal["classes", "numbers"]
+
+MOST_CLASSES = 20
+FEWEST_ROWS = 5  # of a class, in the mean
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be predicted.
+
+    Attributes
+    ----------
+    target : str
+        The name of the column.
+    kind : {"classes", "numbers"}
+    classes : tuple of str or tuple of int
+        Sorted; empty for numbers.
+    """
+
+    target: str
+    kind: Kind
+    classes: tuple[str, ...] | tuple[int, ...] = ()
+
+    def codes(self, table: Table) -> NDArray[np.intp]:
+        """Return the place of each row's class in ``classes``.
+
+        Parameters
+        ----------
+        table : Table
+
+        Returns
+        -------
+        array of int, shape (rows,)
+            -1 where the target is missing, or is a class that is not among them.
+        """
+        texts = _as_texts(table[self.target])
+        place = {str(label): code for code, label in enumerate(self.classes)}
+        translation = np.array([*(place.get(level, -1) for level in texts.levels), -1], np.intp)
+        return translation[texts.codes]
+
+
+def decide_task(table: Table, target: str, kind: Kind | None = None) -> tuple[Task, str]:
+    """Decide from the target whether classes or numbers are to be predicted.
+
+    Texts are classes. Numbers are classes if there are two different ones; or if they are whole,
+    at most 20 different ones, and each stands in five rows or more in the mean. Whole numbers that
+    count or grade (a quality from 3 to 9) look the same, which is why the decision is said and can
+    be overruled.
+
+    Parameters
+    ----------
+    table : Table
+        The whole table; rows without a target do not count.
+    target : str
+    kind : {"classes", "numbers"}, optional
+        Overrules the decision.
+
+    Returns
+    -------
+    task : Task
+    sentence : str
+        The decision and its reason, for people.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column; all its values are missing or the same; it holds infinite
+        values, or text in a few cells; every row has a class of its own; or numbers are asked of
+        texts.
+
+    Examples
+    --------
+    >>> from backlit.tables import Table, decide_task
+    >>> table = Table.from_columns({"x": [1, 2, 3, 4], "y": ["no", "yes", "yes", "no"]})
+    >>> task, sentence = decide_task(table, "y")
+    >>> task.classes
+    ('no', 'yes')
+    >>> sentence
+    "Predicting 'y': 2 classes, since it holds text."
+    """
+    column = table[target]
+    present = ~column.missing
+    if not np.any(present):
+        raise ValueError(f"all values of the target {target!r} are missing in {table.source}")
+    if isinstance(column, Numbers):
+        check_finite(table, target)
+        decided, reason = _decide(column.values[present])
+    else:
+        check_slips(table, target)
+        if kind == "numbers":
+            raise ValueError(
+                f"the target {target!r} holds text, such as {column.levels[0]!r}, and cannot be "
+                "predicted as numbers"
+            )
+        decided, reason = "classes", "since it holds text"
+    if kind is not None and kind != decided:
+        reason = f"as asked, although {reason.removeprefix('since ')}"
+    texts = _as_texts(column)
+    counts = texts.counts()
+    seen = np.flatnonzero(counts)
+    if len(seen) == 1:
+        raise ValueError(
+            f"the target {target!r} is {texts.levels[seen[0]]} in every row of {table.source}, and "
+            "there is nothing to tell apart"
+        )
+    if (kind or decided) == "numbers":
+        return Task(target, "numbers"), f"Predicting {target!r}: numbers, {reason}."
+    if np.max(counts) == 1:
+        raise ValueError(
+            f"the target {target!r} has a class of its own in each of {counted(len(seen), 'row')}; "
+            "was another column meant?"
+        )
+    classes = _labels(column, seen)
+    sentence = f"Predicting {target!r}: {counted(len(classes), 'class', 'classes')}, {reason}."
+    return Task(target, "classes", classes), sentence
+
+
+def _decide(values: NDArray[np.float64]) -> tuple[Kind, str]:
+    distinct = np.unique(values)
+    if len(distinct) <= 2:
+        return "classes", f"since it holds only {listed([*map(number_text, distinct.tolist())])}"
+    if np.any(distinct != np.round(distinct)):
+        return "numbers", "since not all are whole"
+    different = f"{counted(len(distinct), 'different whole number')} in {len(values):,} rows"
+    few = len(distinct) <= MOST_CLASSES and FEWEST_ROWS * len(distinct) <= len(values)
+    return ("classes" if few else "numbers"), f"since it holds {different}"
+
+
+def _as_texts(column: Column) -> Texts:
+    return column.to_texts() if isinstance(column, Numbers) else column
+
+
+def _labels(column: Column, seen: NDArray[np.intp]) -> tuple[str, ...] | tuple[int, ...]:
+    if isinstance(column, Texts):
+        return tuple(column.levels[code] for code in seen)
+    distinct = np.unique(column.values[~column.missing]).tolist()
+    if all(value.is_integer() for value in distinct):
+        return tuple(map(int, distinct))
+    return tuple(map(number_text, distinct))
