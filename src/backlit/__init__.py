@@ -22,8 +22,13 @@ if TYPE_CHECKING:
     from backlit.autodiff.errors import TraceError
     from backlit.autodiff.recording import backward, record
     from backlit.execution.reference import run, watch
+    from backlit.fitting.fit import fit, resume
+    from backlit.fitting.predict import predict
     from backlit.program.program import Program
     from backlit.program.values import Instruction, Value
+    from backlit.runs.folder import Run
+    from backlit.tables.reading import read_table
+    from backlit.tables.table import Table
 
 __version__ = "0.1.0"
 
@@ -45,27 +50,39 @@ _HOMES = {
     "record": "autodiff.recording",
     "run": "execution.reference",
     "watch": "execution.reference",
+    "fit": "fitting.fit",
+    "resume": "fitting.fit",
+    "predict": "fitting.predict",
     "Instruction": "program.values",
     "Program": "program.program",
     "Value": "program.values",
+    "Run": "runs.folder",
+    "read_table": "tables.reading",
+    "Table": "tables.table",
 }
 
 __all__ = [
     "Instruction",
     "Program",
+    "Run",
+    "Table",
     "TraceError",
     "Value",
     "backward",
     "check_grads",
     "custom_rule",
     "elementwise_grad",
+    "fit",
     "functions",
     "grad",
     "hessian",
     "hvp",
     "jacobian",
     "jvp",
+    "predict",
+    "read_table",
     "record",
+    "resume",
     "run",
     "value_and_grad",
     "vjp",

@@ -4,14 +4,21 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, root_mean_squared_error
 
-from backlit.cli.datasets import load
+from backlit.cli.datasets import TARGET, load
 from backlit.cli.main import main
 from backlit.runs import Run
+from backlit.tables import Numbers
+
+
+def values(column):
+    """Return the numbers, or the texts, of a column."""
+    return column.values if isinstance(column, Numbers) else np.array(column.levels)[column.codes]
 
 
 def command(*arguments, folder):
@@ -26,16 +33,16 @@ def test_iris_is_trained_compared_and_written(tmp_path):
         result = command("iris", "--epochs", "20", folder=tmp_path)
         assert f"The run is in {os.path.join('backlit-runs', f'iris-{number}')}" in result.stdout
     assert result.stderr == ""
-    assert result.stdout.count("epoch ") - result.stdout.count("kept epoch ") == 10
+    assert result.stdout.count("\nepoch ") == 20
     for model in ("this network", "always the commonest class", "logistic regression", "boosted"):
         assert model in result.stdout
     first, second = (Run(tmp_path / "backlit-runs" / f"iris-{n}") for n in (1, 2))
-    record = first.read_record()
-    assert record["status"] == "finished"
-    assert record["data"]["rows"] == {"training": 96, "validation": 24, "test": 30}
-    assert [epoch["number"] for epoch in record["epochs"]] == list(range(1, 21))
-    losses = [epoch["validation_loss"] for epoch in record["epochs"]]
-    assert record["best_epoch"] == 1 + int(np.argmin(losses))
+    document = first.document()
+    assert document["status"] == "finished"
+    assert document["prepared"]["rows"] == {"training": 96, "validation": 24}
+    assert [epoch.number for epoch in first.epochs()] == list(range(1, 21))
+    losses = [epoch.validation_loss for epoch in first.epochs()]
+    assert document["outcome"]["best_epoch"] == 1 + int(np.argmin(losses))
     # The same command makes the same model, to the bit.
     models = [(run.folder / "model.backlit").read_bytes() for run in (first, second)]
     assert models[0] == models[1]
@@ -46,21 +53,20 @@ def test_the_written_model_predicts_from_raw_numbers_as_was_printed(tmp_path):
         out = tmp_path / name
         assert main(["demo", name, "--epochs", "30", "--out", str(out), "--seed", "1"]) == 0
         data, run = load(name, seed=1), Run(out)
-        predicted = run.read_model().predict(data.test[0])
-        scores = run.read_record()["scores"]["this network"]
+        predicted = run.predict(data.test)
+        scores = run.document()["comparison"]["this network"]
+        true = values(data.test[TARGET])
         if name == "wine":
-            true = np.array(data.classes)[data.test[1]]
             assert scores == {"accuracy": accuracy_score(true, predicted)}
             assert scores["accuracy"] > 0.8
         else:
-            rmse = root_mean_squared_error(data.test[1], predicted[:, 0])
-            assert scores["RMSE"] == pytest.approx(rmse)
+            assert scores["RMSE"] == pytest.approx(root_mean_squared_error(true, predicted))
 
 
 def test_digits_are_learned(tmp_path, capsys):
     out = tmp_path / "run"
     assert main(["demo", "digits", "--epochs", "15", "--out", str(out)]) == 0
-    scores = {name: s["accuracy"] for name, s in Run(out).read_record()["scores"].items()}
+    scores = {name: s["accuracy"] for name, s in Run(out).document()["comparison"].items()}
     assert scores["this network"] > 0.93
     assert scores["always the commonest class"] < 0.2
     printed = capsys.readouterr().out
@@ -75,14 +81,20 @@ def test_splits_are_disjoint_complete_and_stratified(name):
     table = getattr(datasets, f"load_{name}")()
     data = load(name, seed=0)
     parts = [data.training, data.validation, data.test]
-    assert sum(len(x) for x, _ in parts) == len(table.data)
-    together = np.concatenate([np.column_stack([x, y]) for x, y in parts])
-    whole = np.column_stack([table.data, table.target])
-    assert np.array_equal(np.sort(together, axis=0), np.sort(whole, axis=0))
-    if data.classes is not None:
-        for _, y in parts:
-            for k in range(len(data.classes)):
-                assert np.mean(y == k) == pytest.approx(np.mean(table.target == k), abs=0.03)
+    rows = np.concatenate([part.row_numbers for part in parts])
+    assert np.array_equal(np.sort(rows), np.arange(1, len(table.data) + 1))
+    for part in parts:
+        where = part.row_numbers - 1
+        for feature, column in zip(table.feature_names, table.data.T, strict=True):
+            assert np.array_equal(part[str(feature)].values, column[where])
+        if data.kind == "numbers":
+            assert np.array_equal(part[TARGET].values, table.target[where])
+        else:
+            named = np.asarray(table.target_names)[table.target]
+            assert np.array_equal(values(part[TARGET]), named[where])
+            for label in table.target_names:
+                share = np.mean(named[where] == label)
+                assert share == pytest.approx(np.mean(named == label), abs=0.03)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another thing there")
@@ -94,18 +106,18 @@ def test_ctrl_c_writes_the_best_model_so_far(tmp_path):
     )  # fmt: skip
     run = Run(tmp_path / "run")
     assert process.stdout is not None
-    process.stdout.readline()  # the introduction: training begins
-    try:
-        process.communicate(timeout=1.5)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGINT)
+    for _ in range(4):  # the introduction: training begins
+        process.stdout.readline()
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
     printed, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors == ""
-    assert "Interrupted after" in printed
-    record = run.read_record()
-    assert record["status"] == "interrupted"
-    assert 0 < len(record["epochs"]) < 100_000
-    predicted = run.read_model().predict(load("digits", seed=0).test[0])
-    score = accuracy_score(load("digits", seed=0).test[1], predicted)
-    assert record["scores"] == {"this network": {"accuracy": score}}
+    assert "Interrupted" in printed
+    assert f"To go on: backlit train --resume {run.folder}" in printed
+    document = run.document()
+    assert document["status"] == "interrupted"
+    assert 0 < len(run.epochs()) < 100_000
+    test = load("digits", seed=0).test
+    score = accuracy_score(values(test[TARGET]), run.predict(test))
+    assert document["comparison"] == {"this network": {"accuracy": score}}

@@ -37,9 +37,11 @@ def test_the_package_runs_as_a_module():
     [
         ([], "required: VERB"),
         (["demo", "mnist"], "invalid choice: 'mnist'"),
-        (["demo", "--epochs", "0"], "0 is less than 1"),
-        (["demo", "--epochs", "ten"], "'ten' is not an integer"),
-        (["demo", "--seed", "-1"], "-1 is not from 0 to 2"),
+        (["demo", "--epochs", "ten"], "'ten' is not a whole number"),
+        (["train", "x.csv", "--target", "y", "--learning-rate", "high"], "'high' is not a number"),
+        (["train", "x.csv", "--target", "y", "--hidden", "8,x"], "'x' is not a whole number"),
+        (["predict", "run"], "required: FILE"),
+        (["show"], "required: RUN"),
     ],
 )
 def test_wrong_arguments_exit_with_2_and_say_why(arguments, message, capsys):
@@ -47,6 +49,19 @@ def test_wrong_arguments_exit_with_2_and_say_why(arguments, message, capsys):
         main(arguments)
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs", "0"], "epochs must be 1 or more and whole, not 0"),
+        (["--seed", "-1"], "seed must be an integer from 0 to 2**32 - 1, not -1"),
+    ],
+)
+def test_numbers_out_of_range_exit_with_2_and_say_why(arguments, message, tmp_path, capsys):
+    assert main(["demo", "iris", "--out", str(tmp_path / "run"), *arguments]) == 2
+    assert capsys.readouterr().err == f"backlit: {message}\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("problem", ["not empty", "not a folder"])

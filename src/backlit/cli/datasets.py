@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from backlit.tables import Table
+from backlit.tables.task import Kind
+
+TARGET = "target"
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,20 +19,16 @@ class Dataset:
     Attributes
     ----------
     name : str
-    classes : list of str or int, or None
-        The names of the classes; None where the target is a number.
-    one_quantity : bool
-        Whether all columns hold the same quantity, as pixels do.
-    training, validation, test : pair of array
-        Raw inputs, and classes (int, by position in ``classes``) or numbers, one for each row.
+    kind : {"classes", "numbers"}
+    training, validation, test : Table
+        The column ``target`` holds classes by their names, or numbers.
     """
 
     name: str
-    classes: list[str] | list[int] | None
-    one_quantity: bool
-    training: tuple[NDArray[Any], NDArray[Any]]
-    validation: tuple[NDArray[Any], NDArray[Any]]
-    test: tuple[NDArray[Any], NDArray[Any]]
+    kind: Kind
+    training: Table
+    validation: Table
+    test: Table
 
 
 def load(name: str, seed: int) -> Dataset:
@@ -45,22 +44,15 @@ def load(name: str, seed: int) -> Dataset:
     from sklearn.model_selection import train_test_split
 
     bunch = getattr(datasets, f"load_{name}")()
-    classes = None
-    if "target_names" in bunch:
-        classes = np.asarray(bunch.target_names).tolist()
+    kind: Kind = "classes" if "target_names" in bunch else "numbers"
+    target = bunch.target if kind == "numbers" else np.asarray(bunch.target_names)[bunch.target]
+    columns = dict(zip(map(str, bunch.feature_names), bunch.data.T, strict=True))
+    table = Table.from_columns({**columns, TARGET: target}, source=name)
 
-    def split(x: Any, y: Any) -> list[Any]:
-        stratify = None if classes is None else y
-        return train_test_split(x, y, test_size=0.2, stratify=stratify, random_state=seed)
+    def split(rows: np.ndarray) -> list[np.ndarray]:
+        stratify = None if kind == "numbers" else target[rows]
+        return train_test_split(rows, test_size=0.2, stratify=stratify, random_state=seed)
 
-    rest_x, test_x, rest_y, test_y = split(bunch.data, bunch.target)
-    train_x, validation_x, train_y, validation_y = split(rest_x, rest_y)
-    one_quantity = name == "digits"
-    return Dataset(
-        name,
-        classes,
-        one_quantity,
-        (train_x, train_y),
-        (validation_x, validation_y),
-        (test_x, test_y),
-    )
+    rest, test = split(np.arange(len(table)))
+    training, validation = split(rest)
+    return Dataset(name, kind, table.take(training), table.take(validation), table.take(test))

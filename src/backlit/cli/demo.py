@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import platform
-from dataclasses import asdict
+import sys
 from typing import Any
 
 import numpy as np
@@ -11,21 +10,20 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-import backlit
-from backlit.cli.datasets import Dataset, load
-from backlit.cli.peers import predictions
-from backlit.cli.progress import progress
-from backlit.networks import Model, Network, Standardisation
-from backlit.runs import Run
-from backlit.training import Adam, Training, train
-from backlit.training.scores import SCORE_NAMES
+from backlit.cli.datasets import TARGET, Dataset, load
+from backlit.cli.peers import predictions, true
+from backlit.cli.watchers import watcher_for
+from backlit.fitting import fit
+from backlit.fitting.fit import PARENT
+from backlit.runs import Model
+from backlit.runs.folder import Run, numbered
+from backlit.training import Settings
 
 HIDDEN = (128,)
-BATCH_SIZE = 32
 NETWORK = "this network"
 
 
-def demo(dataset: str, out: str | None, epochs: int, seed: int) -> bool:
+def demo(dataset: str, out: str | None, epochs: int, seed: int) -> str:
     """Train on a data set of scikit-learn, compare, and write the run.
 
     Parameters
@@ -37,150 +35,61 @@ def demo(dataset: str, out: str | None, epochs: int, seed: int) -> bool:
 
     Returns
     -------
-    bool
-        Whether it went to its end, and was not interrupted.
+    str
+        The run's status.
 
     Raises
     ------
     ValueError
         If the folder is not empty or cannot be written.
     """
-    run = Run.create(out) if out else Run.create_numbered("backlit-runs", dataset)
-    console = Console(highlight=False)
+    folder = out or numbered(PARENT, dataset)
+    # What can be refused is refused before the seconds that scikit-learn takes to load.
+    Run.check_free(folder)
+    Settings(epochs=epochs, seed=seed)
     data = load(dataset, seed)
-    network = network_for(data)
-    optimizer = Adam()
-    record: dict[str, Any] = {
-        "status": "training",
-        "data": {
-            "name": f"scikit-learn's {dataset}",
-            "rows": {part: len(rows[0]) for part, rows in _parts(data).items()},
-        },
-        "network": network.to_json(),
-        "training": {
-            "optimizer": {"name": "Adam", **asdict(optimizer)},
-            "epochs": epochs,
-            "batch_size": BATCH_SIZE,
-            "seed": seed,
-            "engine": "reference",
-        },
-        "versions": {
-            "backlit": backlit.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-    }
-    run.write_record(record)
-
-    console.print(_introduction(data, network), soft_wrap=True)
-    inputs, targets, scaled = scale(data)
-    with progress(console, epochs, SCORE_NAMES[network.loss]) as after_epoch:
-        trained = train(
-            network, scaled["training"], scaled["validation"], optimizer=optimizer, epochs=epochs,
-            batch_size=BATCH_SIZE, seed=seed, after_epoch=after_epoch,
+    with watcher_for(sys.stdout, json=False) as watcher:
+        run = fit(
+            data.training, TARGET, validation=data.validation, kind=data.kind, hidden=HIDDEN,
+            epochs=epochs, seed=seed, out=folder, watcher=watcher,
         )  # fmt: skip
-    model = Model(network, trained.parameters, inputs, targets, data.classes)
-    run.write_model(model)
-    record |= _outcome(trained)
-    record["scores"] = {NETWORK: scores_of(data, predict(model, data))}
-    run.write_record(record)
-
-    if not trained.interrupted:
-        for name, predicted in predictions(data, inputs).items():
-            record["scores"][name] = scores_of(data, predicted)
-        run.write_record(record)
-    console.print(_summary(data, trained), soft_wrap=True)
-    console.print(_table(record["scores"]))
-    console.print(f"The run is in {run.folder}", soft_wrap=True)
-    return not trained.interrupted
+    document = run.document()
+    model = run.model()
+    scores = {NETWORK: scores_of(data, model, _predicted(data, model))}
+    if document["status"] != "interrupted":
+        for name, predicted in predictions(data, model).items():
+            scores[name] = scores_of(data, model, predicted)
+    run.write_document({**document, "comparison": scores})
+    rows, trained_on = f"{len(data.test):,}", f"{len(data.training):,}"
+    print(f"\nOn {rows} other rows, every model trained on the same {trained_on}:")
+    Console(highlight=False).print(_table(scores))
+    return str(document["status"])
 
 
-# ----- The parts ---------------------------------------------------------------------------------
+def scores_of(data: Dataset, model: Model, predicted: Any) -> dict[str, float]:
+    """Return accuracy, or root mean squared error and R2, on the test part.
 
-
-def network_for(data: Dataset) -> Network:
-    """Return the demo's network: one hidden layer of rectifiers, whatever the data set."""
-    classes = data.classes
-    return Network(
-        inputs=data.training[0].shape[1],
-        hidden=HIDDEN,
-        outputs=1 if classes is None else len(classes),
-        loss="squared_loss" if classes is None else "log_loss",
-    )
-
-
-def scale(data: Dataset) -> tuple[Standardisation, Standardisation | None, dict[str, Any]]:
-    """Standardise the inputs, and targets that are numbers, by the training part.
-
-    Returns
-    -------
-    inputs : Standardisation
-    targets : Standardisation or None
-    scaled : dict of str to pair of array
-        The training and the validation part.
+    Parameters
+    ----------
+    data : Dataset
+    model : Model
+    predicted : array, shape (rows,)
+        Places of classes, or numbers.
     """
-    inputs = Standardisation.fit(data.training[0], one_scale=data.one_quantity)
-    targets = None
-    if data.classes is None:
-        targets = Standardisation.fit(data.training[1][:, np.newaxis])
-    scaled = {}
-    for part in ("training", "validation"):
-        x, y = _parts(data)[part]
-        scaled[part] = inputs.apply(x), y if targets is None else targets.apply(y[:, np.newaxis])
-    return inputs, targets, scaled
-
-
-def predict(model: Model, data: Dataset) -> Any:
-    """Predict the test part: positions of classes, or numbers."""
-    if data.classes is None:
-        return model.predict(data.test[0])[:, 0]
-    return np.argmax(model.predict_probability(data.test[0]), axis=1)
-
-
-def scores_of(data: Dataset, predicted: Any) -> dict[str, float]:
-    """Return accuracy, or root mean squared error and R2, on the test part."""
     from sklearn.metrics import accuracy_score, r2_score, root_mean_squared_error
 
-    true = data.test[1]
-    if data.classes is not None:
-        return {"accuracy": float(accuracy_score(true, predicted))}
+    wanted = true(data.test, model)
+    if data.kind == "classes":
+        return {"accuracy": float(accuracy_score(wanted, predicted))}
     return {
-        "RMSE": float(root_mean_squared_error(true, predicted)),
-        "R2": float(r2_score(true, predicted)),
+        "RMSE": float(root_mean_squared_error(wanted, predicted)),
+        "R2": float(r2_score(wanted, predicted)),
     }
 
 
-def _parts(data: Dataset) -> dict[str, Any]:
-    return {"training": data.training, "validation": data.validation, "test": data.test}
-
-
-def _outcome(trained: Training) -> dict[str, Any]:
-    figures = ("number", "train_loss", "validation_loss", "validation_score")
-    return {
-        "status": "interrupted" if trained.interrupted else "finished",
-        "seconds": trained.seconds,
-        "best_epoch": trained.best_epoch,
-        "epochs": [{name: getattr(epoch, name) for name in figures} for epoch in trained.epochs],
-    }
-
-
-# ----- What is said ------------------------------------------------------------------------------
-
-
-def _introduction(data: Dataset, network: Network) -> str:
-    rows = ", ".join(f"{len(rows[0])} {part}" for part, rows in _parts(data).items())
-    sizes = "-".join(map(str, network.sizes))
-    return f"{data.name}: {rows} rows. A network {sizes} ({network.activation}), trained by Adam."
-
-
-def _summary(data: Dataset, trained: Training) -> str:
-    how = "Interrupted after" if trained.interrupted else "Trained"
-    return (
-        f"{how} {len(trained.epochs)} epochs in {trained.seconds:.1f} s; kept epoch "
-        f"{trained.best_epoch}, the best on the validation part.\n"
-        f"On the {len(data.test[0])} test rows, every model trained on the same "
-        f"{len(data.training[0])}:"
-    )
+def _predicted(data: Dataset, model: Model) -> Any:
+    outputs = model.outputs(data.test)
+    return np.argmax(outputs, axis=1) if data.kind == "classes" else outputs[:, 0]
 
 
 def _table(scores: dict[str, dict[str, float]]) -> Table:

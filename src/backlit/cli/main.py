@@ -6,12 +6,13 @@ Each verb imports what it needs when it runs, so that ``backlit --help`` answers
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 import backlit
+from backlit.cli.arguments import add_demo, add_predict, add_show, add_train
 
-DATASETS = ("digits", "breast_cancer", "wine", "iris", "diabetes")
 BAD_INPUT, INTERRUPTED = 2, 130  # 130 is 128 + SIGINT, as shells have it
 
 
@@ -26,11 +27,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0, 2 for bad input (with one sentence on stderr), 130 after Ctrl-C.
+        The exit code: 0; 1 if training diverged; 2 for bad input (with one sentence on stderr); 130
+        after Ctrl-C.
     """
     arguments = _parser().parse_args(argv)
     try:
         return arguments.verb(arguments)
+    except BrokenPipeError:
+        # Whoever read the output has stopped, as `head` does; nothing more can be said there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, OSError) as error:
         print(f"backlit: {error}", file=sys.stderr)
         return BAD_INPUT
@@ -46,50 +52,35 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"backlit {backlit.__version__}")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-
-    demo = verbs.add_parser(
-        "demo",
-        help="train a network on a data set that comes with scikit-learn",
-        description="Train a network on a real data set that comes with scikit-learn (nothing is "
-        "downloaded), and compare it with other models on rows that none of them has seen.",
-    )
-    option = demo.add_argument
-    names = ", ".join(DATASETS)
-    option("dataset", nargs="?", default="digits", choices=DATASETS, metavar="DATASET",
-           help=f"one of {names} (default: digits)")  # fmt: skip
-    option("--out", metavar="DIR",
-           help="a new or empty folder for the run (default: backlit-runs/DATASET-N)")  # fmt: skip
-    option("--epochs", type=_positive, default=100, metavar="N",
-           help="how often to go through the training part (default: 100)")  # fmt: skip
-    option("--seed", type=_seed, default=0, metavar="N",
-           help="of the split, the weights and the order of rows (default: 0)")  # fmt: skip
-    demo.set_defaults(verb=_demo)
+    add_train(verbs).set_defaults(verb=_train)
+    add_predict(verbs).set_defaults(verb=_predict)
+    add_show(verbs).set_defaults(verb=_show)
+    add_demo(verbs).set_defaults(verb=_demo)
     return parser
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from backlit.cli.train import train
+
+    return {"interrupted": INTERRUPTED, "diverged": 1}.get(train(arguments), 0)
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    from backlit.cli.predict import predict
+
+    predict(arguments.run, arguments.file, arguments.out)
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from backlit.cli.show import show
+
+    show(arguments.run)
+    return 0
 
 
 def _demo(arguments: argparse.Namespace) -> int:
     from backlit.cli.demo import demo
 
-    finished = demo(arguments.dataset, arguments.out, arguments.epochs, arguments.seed)
-    return 0 if finished else INTERRUPTED
-
-
-def _positive(text: str) -> int:
-    number = _integer(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than 1")
-    return number
-
-
-def _seed(text: str) -> int:
-    number = _integer(text)
-    if not 0 <= number < 2**32:
-        raise argparse.ArgumentTypeError(f"{number} is not from 0 to 2**32 - 1")
-    return number
-
-
-def _integer(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer") from None
+    status = demo(arguments.dataset, arguments.out, arguments.epochs, arguments.seed)
+    return INTERRUPTED if status == "interrupted" else 0

@@ -7,30 +7,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from backlit.cli.datasets import Dataset
-from backlit.networks import Standardisation
+from backlit.cli.datasets import TARGET, Dataset
+from backlit.runs import Model
+from backlit.tables import Numbers, Table
 
 
-def predictions(data: Dataset, inputs: Standardisation) -> dict[str, Any]:
+def predictions(data: Dataset, model: Model) -> dict[str, Any]:
     """Train each model on the training part and predict the test part.
 
     Parameters
     ----------
     data : Dataset
-    inputs : Standardisation
+    model : Model
         The network's, so that all models see the same numbers.
 
     Returns
     -------
     dict of str to array
-        Predictions by the name of the model.
+        Predictions by the name of the model: places of classes, or numbers.
     """
     from sklearn.dummy import DummyClassifier, DummyRegressor
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.linear_model import LogisticRegression, Ridge
 
     models: dict[str, Any]
-    if data.classes is not None:
+    if data.kind == "classes":
         models = {
             "always the commonest class": DummyClassifier(),
             "logistic regression": LogisticRegression(max_iter=1000),
@@ -42,6 +43,14 @@ def predictions(data: Dataset, inputs: Standardisation) -> dict[str, Any]:
             "ridge regression": Ridge(),
             "boosted trees": HistGradientBoostingRegressor(random_state=0),
         }
-    x, y = inputs.apply(data.training[0]), data.training[1]
-    test = inputs.apply(data.test[0])
-    return {name: model.fit(x, y).predict(test) for name, model in models.items()}
+    x, test = (model.preparation.apply(part, float) for part in (data.training, data.test))
+    y = true(data.training, model)
+    return {name: peer.fit(x, y).predict(test) for name, peer in models.items()}
+
+
+def true(table: Table, model: Model) -> Any:
+    """Return the targets of a table: places of classes, or numbers; shape (rows,)."""
+    column = table[TARGET]
+    if model.task.kind == "classes" or not isinstance(column, Numbers):
+        return model.task.codes(table)
+    return column.values

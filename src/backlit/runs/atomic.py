@@ -29,6 +29,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())  # the content must reach the disk before the name does
         os.chmod(temporary, 0o644)  # mkstemp lets nobody else read
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         os.unlink(temporary)
+        if isinstance(error, OSError):  # a full disk is met by a handle, which has no name
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise

@@ -1,7 +1,7 @@
 """``checkpoint``: where training stands, to the last bit.
 
 An archive (see ``archive.py``). Figures that may be infinite or NaN are in arrays, since JSON has
-neither.
+neither; those of the schedule are texts.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ def to_bytes(state: State) -> bytes:
     figures = np.array([astuple(epoch)[1:] for epoch in state.epochs], np.float64)
     facts = {
         "step_number": state.step_number,
-        "schedule": state.schedule,
+        "schedule": {
+            name: repr(float(value)) if isinstance(value, float) else value
+            for name, value in state.schedule.items()
+        },
         "best_epoch": state.best_epoch,
         "epochs": state.epoch,
     }
@@ -97,7 +100,7 @@ def from_bytes(
     done, best, steps = facts["epochs"], facts["best_epoch"], facts["step_number"]
     if not all(type(number) is int for number in (done, best, steps)):
         raise ValueError("its numbers of epochs and steps are not whole")
-    if not (0 <= best <= done and steps >= 0 and isinstance(facts["schedule"], dict)):
+    if not (0 <= best <= done and steps >= 0):
         raise ValueError(f"its best epoch is {best} of {done}, after {steps} steps")
     flat = Expected((parameters,), np.dtype(dtype).name)
     check_arrays(
@@ -107,7 +110,8 @@ def from_bytes(
             "best_theta": flat,
             "lowest": Expected((1,), "float64", finite=False),
             "figures": Expected((done, FIGURES), "float64", finite=False),
-            **{f"optimizer.{name}": flat for name in optimizer},
+            # A mean of squares may have overflowed while the parameters stay as they are.
+            **{f"optimizer.{name}": flat._replace(finite=False) for name in optimizer},
         },
     )
     return State(
@@ -115,11 +119,21 @@ def from_bytes(
         optimizer={name: arrays[f"optimizer.{name}"] for name in optimizer},
         best_theta=arrays["best_theta"],
         step_number=steps,
-        schedule=facts["schedule"],
+        schedule=_schedule(facts["schedule"]),
         best_epoch=best,
         lowest=float(arrays["lowest"][0]),
         epochs=_epochs(arrays["figures"]),
     )
+
+
+def _schedule(document: Any) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        raise ValueError("what the schedule remembers is not a JSON object")
+    if not all(value is None or type(value) in (int, str) for value in document.values()):
+        raise ValueError("what the schedule remembers is not all numbers")
+    return {
+        name: float(value) if isinstance(value, str) else value for name, value in document.items()
+    }
 
 
 def _epochs(figures: NDArray[Any]) -> tuple[Epoch, ...]:

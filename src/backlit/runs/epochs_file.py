@@ -70,9 +70,8 @@ class EpochsFile:
             If it cannot be written.
         """
         with self._open("rwc") as connection:
-            if not connection.execute("PRAGMA user_version").fetchone()[0]:
-                connection.execute("PRAGMA journal_mode = TRUNCATE")
             self._check(connection)
+            connection.execute("PRAGMA journal_mode = TRUNCATE")  # of this connection, not the file
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("BEGIN IMMEDIATE")
             if not connection.execute("PRAGMA user_version").fetchone()[0]:
@@ -100,7 +99,11 @@ class EpochsFile:
         with self._open("rw" if writable else "ro") as connection:
             self._check(connection)
             if not connection.execute("PRAGMA user_version").fetchone()[0]:
-                return []
+                raise ValueError(f"{self.path} is damaged: it is empty")
+            # The digests see that a row is changed; this sees that one is gone.
+            (problem,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if problem != "ok":
+                raise ValueError(f"{self.path} is damaged: {problem}")
             rows = connection.execute("SELECT * FROM epochs ORDER BY number").fetchall()
         epochs = [_epoch(row) for row in rows]
         for number, (epoch, row) in enumerate(zip(epochs, rows, strict=True), start=1):
@@ -131,6 +134,8 @@ class EpochsFile:
                 yield connection
             finally:
                 connection.close()  # which rolls back what was not committed
+        except UnicodeDecodeError:  # of SQLite's message, which quotes what is damaged
+            raise ValueError(f"{self.path} is damaged: its table is not described") from None
         except sqlite3.OperationalError as error:
             raise OSError(f"{self.path} cannot be read or written ({error})") from None
         except sqlite3.DatabaseError as error:
@@ -138,8 +143,9 @@ class EpochsFile:
 
 
 def _row(epoch: Epoch) -> tuple[float | None, ...]:
-    """Return the figures as SQLite stores them: it makes NULL of NaN, so say so."""
-    return tuple(None if math.isnan(figure) else figure for figure in astuple(epoch))
+    """Return an epoch as SQLite gives it back: NULL for NaN, and 0.0 for -0.0."""
+    number, *figures = astuple(epoch)
+    return number, *(None if math.isnan(figure) else figure + 0.0 for figure in figures)
 
 
 def _epoch(row: Sequence[object]) -> Epoch | None:

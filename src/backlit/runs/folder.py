@@ -1,7 +1,7 @@
 """One folder for each training.
 
     run.json         what was asked for, and what came out
-    record.sqlite    the figures of every epoch
+    record.sqlite    the figures of every epoch (and record.sqlite-journal, empty between writes)
     model.backlit    the best network so far
     checkpoint       where training stands
     lock             held by the process that trains

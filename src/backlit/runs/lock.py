@@ -36,7 +36,11 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise ValueError(f"{folder} cannot be written ({error.strerror})") from None
     try:
-        if not _lock(handle):
+        try:
+            free = _lock(handle)
+        except OSError as error:  # some network drives have no locks
+            raise ValueError(f"{folder} cannot be locked ({error.strerror})") from None
+        if not free:
             raise ValueError(
                 f"{folder} is in use by another training; wait for its end, or name another folder"
             )
@@ -55,6 +59,6 @@ def _lock(handle: int) -> bool:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
         else:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except (BlockingIOError, PermissionError):  # what Linux and macOS say, and what Windows says
         return False
     return True

@@ -23,7 +23,6 @@ class Layout:
     Examples
     --------
     >>> import numpy as np
-    from numpy.typing import DTypeLike, NDArray
     >>> from backlit.training import Layout
     >>> layout = Layout({"W1": (2, 3), "b1": (3,)})
     >>> theta = np.arange(9.0)

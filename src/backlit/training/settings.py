@@ -20,7 +20,7 @@ ALL_SCHEDULES: dict[str, type[Any]] = {**SCHEDULES, "plateau": ReduceOnPlateau}
 
 # Of many rows, larger batches: each step costs more and is less noisy. Of few, smaller ones, so
 # that an epoch is more than a handful of steps.
-_BATCHES = ((500, 8), (2_000, 16), (20_000, 32), (100_000, 64), (400_000, 128))
+_BATCHES = ((2_000, 16), (20_000, 32), (100_000, 64), (400_000, 128))
 _LARGEST_BATCH = 256
 
 
@@ -37,8 +37,8 @@ class Settings:
     epochs : int, default 100
         The most that are made. An iteration of L-BFGS is an epoch.
     batch_size : int, optional
-        By default by the number of examples: 8 for up to 500, 16 for up to 2,000, 32 for up to
-        20,000, then 64, 128 and 256; for `Rprop`, all of them.
+        By default by the number of examples: 16 for up to 2,000, 32 for up to 20,000, then 64, 128
+        and 256; for `Rprop`, all of them.
     patience : int, optional
         Stop when so many epochs in a row were not better than the best. None goes on to the end.
     monitor : {"loss", "score"}, default "loss"
