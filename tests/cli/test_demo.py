@@ -33,7 +33,7 @@ def test_iris_is_trained_compared_and_written(tmp_path):
         result = command("iris", "--epochs", "20", folder=tmp_path)
         assert f"The run is in {os.path.join('backlit-runs', f'iris-{number}')}" in result.stdout
     assert result.stderr == ""
-    assert result.stdout.count("\nepoch ") == 20
+    assert result.stdout.count("\nepoch ") == 10
     for model in ("this network", "always the commonest class", "logistic regression", "boosted"):
         assert model in result.stdout
     first, second = (Run(tmp_path / "backlit-runs" / f"iris-{n}") for n in (1, 2))

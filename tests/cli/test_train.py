@@ -50,8 +50,10 @@ def test_train_then_predict(table, tmp_path, capsys):
     assert printed.err == ""
     assert printed.out.startswith("Predicting 'label': 2 classes, since it holds text.\n")
     assert "127 rows to train on, 23 held out; 2 columns, 4 inputs." in printed.out
-    assert "Network 4-8-2 (relu), 58 parameters; log_loss; adam, learning rate 0.001" in printed.out
-    assert printed.out.count("\nepoch ") == 30
+    assert (
+        "Network 4-8-2 (relu), 58 parameters; log_loss; adamw, learning rate 0.001" in printed.out
+    )
+    assert printed.out.count("\nepoch ") == 10
     assert printed.out.endswith(f"The run is in {out}\n")
 
     predicted = tmp_path / "predicted.csv"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.docs.pages import FENCED, ROOT, blocks, run
+from tests.docs.pages import FENCED, ROOT, blocks, run, same
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -12,7 +12,8 @@ TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 def test_the_code_prints_what_readme_shows(tmp_path) -> None:
     found = blocks(TEXT)
     assert found
-    assert run(found, tmp_path) == [block.shown for block in found]
+    for block, printed in zip(found, run(found, tmp_path), strict=True):
+        assert same(block, printed), f"line {block.line}: {printed}"
 
 
 def test_the_two_commands_are_the_ones_that_ci_runs() -> None:

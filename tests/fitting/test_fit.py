@@ -137,7 +137,7 @@ def test_what_was_decided_is_said(tmp_path):
         "Left out of the table: 7 rows without a value of 'rich'.",
         "Class 'perhaps' (1 row) stays in the training part: no held-out row tells how well it is "
         "learnt.",
-        "Left out: 'constant' (all rows alike), 'name' (each row another text).",
+        "Left out: 'constant' (all rows alike), 'name' (each row another).",
     ]
     assert run.model().preparation.names == ["age", "job", "hours"]
 

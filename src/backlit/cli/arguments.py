@@ -65,12 +65,17 @@ def add_train(verbs: Any) -> argparse.ArgumentParser:
     option("--batch-size", type=_integer, metavar="N",
            help="rows in a step (default: 16 to 256, by their number)")  # fmt: skip
     option("--optimizer", metavar="NAME",
-           help="adam (default), adamw, gradient_descent, momentum, nesterov, rmsprop, rprop, "
+           help="adamw (default), adam, gradient_descent, momentum, nesterov, rmsprop, rprop, "
            "lbfgs")  # fmt: skip
     option("--schedule", metavar="NAME",
            help="of the learning rate: plateau (default), constant, step, cosine, one_cycle, "
            "inverse_scaling")  # fmt: skip
-    option("--weight-decay", type=_number, metavar="X", help="decoupled from the gradient")
+    option(
+        "--weight-decay",
+        type=_number,
+        metavar="X",
+        help="decoupled from the gradient (default: 0.1 with the default optimizer)",
+    )
     option("--l1", type=_number, metavar="X", help="adds X * sum(|weights|) to the loss")
     option("--l2", type=_number, metavar="X", help="adds X / 2 * sum(weights ** 2) to the loss")
     option("--clip-norm", type=_number, metavar="X", help="the largest norm of the gradient")

@@ -30,7 +30,7 @@ def predict(run: str, file: str, out: str | None) -> None:
         columns, scores = predict_file(run, file, out)
     else:
         form = format_of(Path(file))
-        if form.delimiter is None:
+        if not form.is_text:
             raise ValueError(f"a .{form.name} file cannot go to a terminal; name a file with --out")
         with tempfile.TemporaryDirectory() as folder:
             written = Path(folder, f"predictions.{form.name}")

@@ -9,6 +9,7 @@ from typing import Any
 from backlit.cli.python import call
 from backlit.cli.watchers import watcher_for
 from backlit.fitting import fit, resume
+from backlit.fitting.fit import default_settings
 from backlit.training.penalties import Penalties
 from backlit.training.settings import ALL_OPTIMIZERS, ALL_SCHEDULES, make
 
@@ -62,8 +63,9 @@ def fit_keywords(arguments: argparse.Namespace) -> dict[str, Any]:
         keywords.setdefault("loss", _loss_of(loss_options))
     rates = _take(keywords, "optimizer", "learning_rate", "weight_decay")
     if rates:
-        name = rates.pop("optimizer", "adam")
-        keywords["optimizer"] = make("optimizer", {"name": name, **rates}, ALL_OPTIMIZERS)
+        # Without a name, the default optimizer with these rates.
+        optimizer = {"name": rates.pop("optimizer")} if "optimizer" in rates else _default()
+        keywords["optimizer"] = make("optimizer", {**optimizer, **rates}, ALL_OPTIMIZERS)
     if "schedule" in keywords:
         schedule = {"name": keywords["schedule"]}
         keywords["schedule"] = make("schedule", schedule, ALL_SCHEDULES)
@@ -96,6 +98,10 @@ def _given(arguments: argparse.Namespace) -> dict[str, Any]:
         for name, value in vars(arguments).items()
         if value is not None and name not in RUN_OPTIONS
     }
+
+
+def _default() -> dict[str, Any]:
+    return dict(default_settings().to_json()["optimizer"])
 
 
 def _take(keywords: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from backlit.fitting import Watcher
 from backlit.runs import Run
 from backlit.training import Epoch, State
 
-PLAIN_LINES = 20
+PLAIN_LINES = 10
 
 
 @contextmanager

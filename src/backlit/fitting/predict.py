@@ -54,9 +54,9 @@ def predict(
     --------
     >>> import tempfile
     >>> from backlit.fitting import fit, predict
-    >>> table = {"x": [1.0, 2.0, 8.0, 9.0] * 10, "y": ["low", "low", "high", "high"] * 10}
+    >>> table = {"x": [1, 2, 8, 9] * 20, "y": ["low", "low", "high", "high"] * 20}
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     run = fit(table, "y", out=folder, epochs=30, hidden=(8,))
+    ...     run = fit(table, "y", out=folder)
     ...     columns, scores = predict(run, {"x": [1.5, 8.5]})
     >>> list(columns), columns["prediction"]
     (['prediction', 'probability_high', 'probability_low'], array(['low', 'high'], dtype='<U4'))

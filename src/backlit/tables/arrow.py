@@ -3,53 +3,58 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
+from numpy.typing import NDArray
 
-from backlit.tables.columns import Column, Texts, column
-from backlit.tables.formats import Format, explained, open_bytes
+from backlit.tables.columns import Column, Numbers, Texts, column
+from backlit.tables.formats import Format, opened
 from backlit.tables.wording import listed
+
+INDEX_OF_PANDAS = re.compile(r"__index_level_\d+__")  # it labels the rows of a data frame
 
 
 def read_arrow(
     path: Path, form: Format, categories: Collection[str], missing: Collection[str]
 ) -> dict[str, Column]:
-    """Read the columns of a file; see `read_table`."""
+    """Read the columns of a file; see `read_table`. The index of a pandas data frame is none."""
     table = load(path, form)
-    twice = sorted(
-        {repr(name) for name in table.column_names if table.column_names.count(name) > 1}
-    )
-    if twice:
-        raise ValueError(f"{path} has more than one column named {listed(twice)}; rename them")
-    if not table.column_names:
-        raise ValueError(f"{path} is empty")
+    names = [name for name in table.column_names if not INDEX_OF_PANDAS.fullmatch(name)]
+    if not names:
+        raise ValueError(f"{path} has no columns")
     if not table.num_rows:
-        raise ValueError(f"{path} has a header and no rows")
+        raise ValueError(f"{path} has columns and no rows")
     made: dict[str, Column] = {}
-    for name in table.column_names:
-        read = column(_array(table[name], f"{path}, column {name!r}"), missing)
+    for name in names:
+        with _explained(f"column {name!r} of {path}"):
+            made[name] = column(_array(table[name]), missing)
         if name in categories:
-            texts = read if isinstance(read, Texts) else read.to_texts()
-            read = Texts(texts.codes, texts.levels, declared=True)
-        made[name] = read
+            made[name] = _declared(made[name])
     return made
 
 
 def load(path: Path, form: Format) -> Any:
-    """Return the file as a ``pyarrow.Table``."""
-    arrow = _import("pyarrow", path)
-    try:
-        with explained(path), open_bytes(path, form.compressed) as file:
-            source = io.BytesIO(file.read()) if form.compressed else file
-            if form.name == "parquet":
-                return _import("pyarrow.parquet", path).read_table(source)
-            return _import("pyarrow.feather", path).read_table(source)
-    except arrow.ArrowException as error:
-        raise ValueError(f"{path} is damaged or no {form.name} file: {error}") from None
+    """Return the file as a ``pyarrow.Table``.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read, is damaged, or has two columns of one name.
+    """
+    read = _import("pyarrow.parquet" if form.name == "parquet" else "pyarrow.feather", path)
+    with opened(path, form) as file, _explained(f"{path} is damaged or no {form.name} file"):
+        # pyarrow looks at the end first, which a compressed file cannot be asked for.
+        table = read.read_table(io.BytesIO(file.read()) if form.compressed else file)
+    names = table.column_names
+    if len({*names}) < len(names):
+        twice = sorted({repr(name) for name in names if names.count(name) > 1})
+        raise ValueError(f"{path} has more than one column named {listed(twice)}; rename them")
+    return table
 
 
 def store(table: Any, file: IO[bytes], form: Format) -> None:
@@ -60,21 +65,42 @@ def store(table: Any, file: IO[bytes], form: Format) -> None:
         import_module("pyarrow.feather").write_feather(table, file)
 
 
-def table_of(columns: dict[str, Any], path: Path) -> Any:
+def table_of(columns: Mapping[str, NDArray[Any]], path: Path) -> Any:
     """Return arrays as a ``pyarrow.Table``."""
-    return _import("pyarrow", path).table(columns)
+    arrow = _import("pyarrow", path)
+    with _explained(f"the columns for {path}"):
+        return arrow.table(columns)
 
 
-def _array(values: Any, place: str) -> np.ndarray:
-    types = import_module("pyarrow.types")
-    if types.is_dictionary(values.type):
+def _array(values: Any) -> NDArray[Any]:
+    """Return a column of Arrow as an array.
+
+    Integers with nulls become floats, and null NaN; texts, truth values and decimals objects.
+    """
+    if import_module("pyarrow.types").is_dictionary(values.type):
         values = values.cast(values.type.value_type)
-    if types.is_nested(values.type) or types.is_binary(values.type):
-        raise ValueError(
-            f"{place} holds {values.type}, and a cell is a number or a text; remove it"
-        )
-    # Integers with nulls become floats, and null NaN; texts, truth values and decimals objects.
     return values.to_numpy(zero_copy_only=False)
+
+
+def _declared(column: Column) -> Texts:
+    texts = column.to_texts() if isinstance(column, Numbers) else column
+    return Texts(texts.codes, texts.levels, declared=True)
+
+
+@contextmanager
+def _explained(place: str) -> Iterator[None]:
+    arrow = import_module("pyarrow")
+    try:
+        yield
+    # pyarrow tells of a damaged file by an OSError without a number, which a disk's has.
+    except (ValueError, OSError, arrow.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        raise ValueError(f"{place}: {_first_sentence(error)}") from None
+
+
+def _first_sentence(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(".") or type(error).__name__
 
 
 def _import(module: str, path: Path) -> Any:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -146,7 +148,8 @@ def column(values: ArrayLike, missing: Collection[str] = MISSING) -> Column:
     ----------
     values : array, shape (rows,)
         Integers and floats, also as Python objects, become numbers. Texts, truth values, dates and
-        other objects become texts, by ``str``. None, NaN, NaT and pandas' NA are missing.
+        other objects become texts, by ``str``. None, NaN, NaT, pandas' NA and masked values are
+        missing.
     missing : collection of str, default `MISSING`
         Texts that stand for no value.
 
@@ -157,7 +160,7 @@ def column(values: ArrayLike, missing: Collection[str] = MISSING) -> Column:
     Raises
     ------
     ValueError
-        If the array is not of one dimension.
+        If the array is not of one dimension, or a cell is no single number or text.
 
     Examples
     --------
@@ -167,32 +170,62 @@ def column(values: ArrayLike, missing: Collection[str] = MISSING) -> Column:
     >>> column(["red", "", "blue", "red"])
     Texts(codes=array([ 1, -1,  0,  1], dtype=int32), levels=('blue', 'red'), declared=False)
     """
-    array = np.asarray(values)
-    if array.ndim != 1:
-        raise ValueError(f"a column has one value for each row, not the shape {array.shape}")
+    array = as_array(values)
     if array.dtype.kind in "iuf":
         return Numbers(array.astype(np.float64))
     if array.dtype.kind in "mM":
-        array = np.where(np.isnat(array), "", array.astype(str))
+        array = date_texts(array)
     cells = array.tolist()
-    present = [None if _is_missing(cell) else cell for cell in cells]
+    _check_cells(cells)
+    present = [None if is_missing(cell) else cell for cell in cells]
     if all(cell is None or _is_number(cell) for cell in present):
         return Numbers(np.array([np.nan if cell is None else float(cell) for cell in present]))
-    codes, levels = encode("" if cell is None else str(cell) for cell in present)
+    codes, levels = _encode("" if cell is None else str(cell) for cell in present)
     return Texts.encoded(codes, levels, {"", *missing})
 
 
-def encode(texts: Iterable[str]) -> tuple[NDArray[np.int32], list[str]]:
-    """Number the distinct texts in the order of their first appearance."""
+def as_array(values: ArrayLike) -> NDArray[Any]:
+    """Return what is given as an array of one dimension.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        values = values.tolist()  # None where it is masked
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise ValueError("a column has one value for each row, not lists of them") from None
+    if array.ndim != 1:
+        raise ValueError(f"a column has one value for each row, not the shape {array.shape}")
+    return array
+
+
+def date_texts(dates: NDArray[Any]) -> NDArray[Any]:
+    """Return dates or durations as texts, empty where there is none."""
+    return np.where(np.isnat(dates), "", dates.astype(str))
+
+
+def is_missing(cell: Any) -> bool:
+    """Return whether a Python object stands for no value."""
+    # NaN and NaT differ from themselves; pandas' NA cannot be asked.
+    return cell is None or type(cell).__name__ == "NAType" or bool(cell != cell)
+
+
+def _encode(texts: Iterable[str]) -> tuple[NDArray[np.int32], list[str]]:
+    """Return codes for texts, and the distinct ones in the order of their first appearance."""
     place: dict[str, int] = {}
     codes = [place.setdefault(text, len(place)) for text in texts]
     return np.array(codes, np.int32), list(place)
 
 
-def _is_missing(cell: Any) -> bool:
-    # NaN and NaT differ from themselves; pandas' NA cannot be asked.
-    return cell is None or type(cell).__name__ == "NAType" or bool(cell != cell)
+def _check_cells(cells: list[Any]) -> None:
+    for kind in {*map(type, cells)}:
+        if issubclass(kind, (Iterable, complex)) and not issubclass(kind, str):
+            raise ValueError(f"a cell is a number or a text, and one here is a {kind.__name__}")
 
 
 def _is_number(cell: Any) -> bool:
-    return hasattr(cell, "__float__") and not isinstance(cell, (bool, np.bool_))
+    return isinstance(cell, (Real, Decimal)) and not isinstance(cell, bool)

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".feather": "feather"}
+DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 
 @dataclass(frozen=True)
@@ -28,53 +29,83 @@ class Format:
     compressed: bool
 
     @property
-    def delimiter(self) -> str | None:
-        """What stands between cells, or None for a file that is no text."""
-        return {"csv": ",", "tsv": "\t"}.get(self.name)
+    def is_text(self) -> bool:
+        """Whether the file is lines of text."""
+        return self.name in DELIMITERS
+
+    @property
+    def delimiter(self) -> str:
+        """What stands between the cells of a text file."""
+        return DELIMITERS[self.name]
 
 
 def format_of(path: Path) -> Format:
     """Return the format that a file's name says.
 
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Format
+
     Raises
     ------
     ValueError
         If it says none that is known.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> format_of(Path("people.csv.gz"))
+    Format(name='csv', compressed=True)
     """
     compressed = path.suffix.lower() == ".gz"
     suffix = (path.with_suffix("") if compressed else path).suffix.lower()
     if suffix not in SUFFIXES:
+        given = f"the suffix {suffix!r}" if suffix else "no suffix"
         raise ValueError(
-            f"{path} has the suffix {suffix or 'of nothing'!r}, and tables are read and written as "
-            f"{', '.join(SUFFIXES)}, each also with .gz; convert it"
+            f"{path} has {given}, and tables are read and written as {', '.join(SUFFIXES)}, each "
+            "also with .gz; convert it"
         )
     return Format(SUFFIXES[suffix], compressed)
 
 
-def open_bytes(path: Path, compressed: bool) -> IO[bytes]:
-    """Open a file for reading what it holds once it is uncompressed."""
-    return cast(IO[bytes], gzip.open(path)) if compressed else path.open("rb")
-
-
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn what goes wrong in reading a file into a sentence.
+def opened(path: Path, form: Format) -> Iterator[IO[bytes]]:
+    """Open a file for reading what it holds once it is uncompressed.
+
+    Parameters
+    ----------
+    path : Path
+    form : Format
+
+    Yields
+    ------
+    file
+        Of bytes, at its start.
 
     Raises
     ------
     ValueError
+        For whatever goes wrong in opening and reading it, within the block too.
     """
     try:
-        yield
+        # gzip.open is declared to give texts as well, which it does in another mode.
+        with cast(IO[bytes], gzip.open(path)) if form.compressed else path.open("rb") as file:
+            yield file
     except FileNotFoundError:
         raise ValueError(f"there is no file {path}") from None
+    except IsADirectoryError:
+        raise ValueError(f"{path} is a folder; name a file in it") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
+        raise ValueError(f"{path} is damaged, or not compressed by gzip: {error}") from None
     except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror or error})") from None
+        raise ValueError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def compressor(file: IO[bytes]) -> Any:
+def compressor(file: IO[bytes]) -> gzip.GzipFile:
     """Return a file that compresses into another.
 
     Equal content makes equal bytes: neither the clock nor a name is in the header. Level 6 as

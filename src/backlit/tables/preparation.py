@@ -14,6 +14,7 @@ A level that training never met has 0 in all inputs of its column.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias
@@ -172,7 +173,7 @@ class Preparation:
             _check_values(table, name)
         part = table if training is None else table.take(training)
         constant = [name for name in names if _is_constant(part[name])]
-        naming = [name for name in names if _names_each_row(part[name])]
+        naming = [name for name in names if _names_each_row(name, part[name])]
         made = [_prepare(name, part[name]) for name in names if name not in {*constant, *naming}]
         left_out = _left_out(constant, naming)
         if not made:
@@ -274,9 +275,16 @@ def _is_constant(column: Column) -> bool:
     return int(np.sum(column.counts() > 0)) <= 1
 
 
-def _names_each_row(column: Column) -> bool:
-    """Return whether every row has a text of its own, as names and numbers of cases do."""
-    return isinstance(column, Texts) and len(column) > 2 and int(np.max(column.counts())) == 1
+def _names_each_row(name: str, column: Column) -> bool:
+    """Return whether a column only tells the rows apart.
+
+    Each row has a text of its own, as names and numbers of cases do; or it is what a data frame
+    writes beside its rows, a column without a name that counts them.
+    """
+    if isinstance(column, Texts):
+        return len(column) > 2 and int(np.max(column.counts())) == 1
+    nameless = re.fullmatch(r"column \d+|Unnamed: \d+", name) is not None
+    return nameless and len(column) > 2 and bool(np.all(np.diff(column.values) >= 1))
 
 
 def _prepare(name: str, column: Column) -> PreparedColumn:
@@ -294,7 +302,7 @@ def _prepare(name: str, column: Column) -> PreparedColumn:
 def _left_out(constant: Sequence[str], naming: Sequence[str]) -> str:
     parts = [
         f"{listed([*map(repr, names)])} ({why})"
-        for names, why in ((constant, "all rows alike"), (naming, "each row another text"))
+        for names, why in ((constant, "all rows alike"), (naming, "each row another"))
         if names
     ]
     return f"Left out: {', '.join(parts)}." if parts else ""

@@ -19,7 +19,7 @@ def read_table(
     categories: Collection[str] = (),
     missing: Collection[str] = MISSING,
 ) -> Table:
-    """Read a table from a file.
+    r"""Read a table from a file.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def read_table(
     Table
         In a text file, a column is of numbers if every cell that is not missing is one: as
         Python's ``float`` reads them, less underscores. Blanks around a cell are not part of it,
-        and blank lines are no rows.
+        and blank lines are no rows, in a file of one column too: there an empty cell is ``""``.
 
     Raises
     ------
@@ -52,16 +52,16 @@ def read_table(
     >>> from backlit.tables import read_table
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder, "people.csv")
-    ...     _ = path.write_text("age,sex\\n31,f\\n?,m\\n")
+    ...     _ = path.write_text("age,sex\n31,f\n?,m\n")
     ...     table = read_table(path)
     >>> table
-    Table(2 rows; age: numbers, sex: texts)
+    Table(2 rows; age: numbers and sex: texts)
     >>> table["age"].values
     array([31., nan])
     """
     path = Path(path)
     form = format_of(path)
-    read = read_arrow if form.delimiter is None else read_delimited
+    read = read_delimited if form.is_text else read_arrow
     columns = read(path, form, categories, missing)
     for name in categories:
         if name not in columns:

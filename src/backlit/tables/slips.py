@@ -8,15 +8,21 @@ from backlit.tables.columns import Numbers, Texts, parse_number
 from backlit.tables.table import Table
 from backlit.tables.wording import counted, listed, rows
 
-SHARE_OF_NUMBERS = 0.9  # of the cells that are not missing
 MOST_SLIPS = 10  # different ones: more of them are names, as in codes like 250.01, V57 and E909
+NEARLY_ALL = 0.9  # of the cells that are not missing
+FEWEST_NUMBERS = 20  # different ones: fewer may be the names of grades, as in 2, 3, 4 and 5more
 
 
 def check_slips(table: Table, name: str) -> None:
     """Refuse a column of texts that are numbers but for a few.
 
-    Such are columns whose cells are numbers in nine of ten or more, and the other cells at most ten
-    different texts.
+    Such are columns with at most ten different texts in their other cells, whose cells are numbers
+    in nine of ten, or in half and at least twenty different ones.
+
+    Parameters
+    ----------
+    table : Table
+    name : str
 
     Raises
     ------
@@ -30,7 +36,9 @@ def check_slips(table: Table, name: str) -> None:
     is_number = np.array([parse_number(level) is not None for level in column.levels], bool)
     slips = np.flatnonzero(~is_number & (counts > 0))
     of_numbers, total = np.sum(counts[is_number]), np.sum(counts)
-    if not 0 < len(slips) <= MOST_SLIPS or of_numbers < SHARE_OF_NUMBERS * total:
+    many_numbers = np.sum(counts[is_number] > 0) >= FEWEST_NUMBERS
+    share = 0.5 if many_numbers else NEARLY_ALL
+    if not 0 < len(slips) <= MOST_SLIPS or of_numbers < share * total:
         return
     # The rarest first: of three texts, those in one row are the slips most easily mended.
     slips = slips[np.argsort(counts[slips], kind="stable")]
@@ -47,6 +55,11 @@ def check_slips(table: Table, name: str) -> None:
 
 def check_finite(table: Table, name: str) -> None:
     """Refuse a column of numbers some of which are infinite.
+
+    Parameters
+    ----------
+    table : Table
+    name : str
 
     Raises
     ------

@@ -53,7 +53,8 @@ def split_by_class(
     """Split rows so that both parts hold the classes in the proportions of the whole.
 
     Each class gives its share, rounded down, and the classes that lost most by the rounding one row
-    more (the method of largest remainders). A class never gives its last row.
+    more (the method of largest remainders). A class never gives its last row; where many have one
+    row only, fewer are held out than asked.
 
     Parameters
     ----------
@@ -91,18 +92,19 @@ def split_by_class(
     order, codes = np.asarray(order, np.intp), np.asarray(codes, np.intp)
     size = _size(len(order), fraction)
     counts = np.bincount(codes, minlength=len(classes))
-    spare = np.maximum(counts - 1, 0)
-    if not np.any(spare):
+    if np.max(counts) < 2:
         raise ValueError("no row can be held out: each is the only one of its class")
-    share = counts * (size / len(order))
-    given = np.minimum(np.floor(share + 1e-9).astype(np.intp), spare)
-    # Again and again, since a class that cannot spare a row leaves its remainder to the others.
-    for _ in range(min(size, np.sum(spare)) - np.sum(given)):
-        given[np.argmax(np.where(given < spare, share - given, -np.inf))] += 1
-    held_out = np.zeros(len(order), bool)
-    for code, number in enumerate(given):
-        held_out[order[codes[order] == code][:number]] = True
-    return np.flatnonzero(~held_out), np.flatnonzero(held_out), _sentences(given, counts, classes)
+    given, remainders = np.divmod(counts * size, len(order))
+    by_loss = np.argsort(-remainders, kind="stable")
+    may_give = (remainders > 0) & (given < counts - 1)
+    given[by_loss[may_give[by_loss]][: size - np.sum(given)]] += 1
+
+    rows = order[np.argsort(codes[order], kind="stable")]  # class by class, at random within each
+    first = np.cumsum(counts) - counts
+    held_out = np.concatenate(
+        [rows[start : start + number] for start, number in zip(first, given, strict=True)]
+    )
+    return np.setdiff1d(order, held_out), np.sort(held_out), _sentences(given, counts, classes)
 
 
 def _size(rows: int, fraction: float) -> int:
@@ -117,8 +119,8 @@ def _size(rows: int, fraction: float) -> int:
 def _sentences(
     given: Rows, counts: Rows, classes: Sequence[str] | Sequence[int]
 ) -> tuple[str, ...]:
-    kept = np.flatnonzero((given == 0) & (counts > 0))
-    if not len(kept):
+    kept = np.flatnonzero((given == 0) & (counts > 0)).tolist()
+    if not kept:
         return ()
     names = listed([f"{classes[code]!r} ({counted(int(counts[code]), 'row')})" for code in kept])
     subject, pronoun = ("Class", "it is") if len(kept) == 1 else ("Classes", "they are")

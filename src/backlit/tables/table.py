@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backlit.tables.columns import MISSING, Column, Numbers, column
-from backlit.tables.wording import nearest
+from backlit.tables.wording import counted, listed, nearest
 
 
 class HasItems(Protocol):
@@ -21,6 +21,8 @@ class HasItems(Protocol):
 
 class Table:
     """Columns of equal length, by name; see `read_table` and `Table.from_columns`.
+
+    In errors, "row 1" is the first row below the header, and "line 1" the first line of the file.
 
     Parameters
     ----------
@@ -81,13 +83,22 @@ class Table:
         Raises
         ------
         ValueError
-            If the columns are of different lengths, or a name appears twice.
+            If there are no names, or one twice; the columns are of different lengths; or one has
+            more than one value in a row. The message names the column.
         """
+        if not hasattr(columns, "items"):
+            raise ValueError(
+                f"a table is made of a mapping of names to columns, not of a "
+                f"{type(columns).__name__}; of a polars data frame, give its to_dict()"
+            )
         made: dict[str, Column] = {}
         for name, values in columns.items():
             if str(name) in made:
                 raise ValueError(f"{source} has two columns named {str(name)!r}; rename one")
-            made[str(name)] = column(values, missing)
+            try:
+                made[str(name)] = column(values, missing)
+            except ValueError as error:
+                raise ValueError(f"column {str(name)!r} of {source}: {error}") from None
         return cls(made, source)
 
     def __len__(self) -> int:
@@ -105,11 +116,11 @@ class Table:
         return self.columns[name]
 
     def __repr__(self) -> str:
-        kinds = ", ".join(
+        kinds = [
             f"{name}: {'numbers' if isinstance(values, Numbers) else 'texts'}"
             for name, values in self.columns.items()
-        )
-        return f"Table({len(self)} rows; {kinds})"
+        ]
+        return f"Table({counted(len(self), 'row')}; {listed(kinds)})"
 
     @property
     def names(self) -> list[str]:

@@ -48,7 +48,8 @@ class Task:
         array of int, shape (rows,)
             -1 where the target is missing, or is a class that is not among them.
         """
-        texts = _as_texts(table[self.target])
+        column = table[self.target]
+        texts = column.to_texts() if isinstance(column, Numbers) else column
         place = {str(label): code for code, label in enumerate(self.classes)}
         translation = np.array([*(place.get(level, -1) for level in texts.levels), -1], np.intp)
         return translation[texts.codes]
@@ -94,45 +95,45 @@ def decide_task(table: Table, target: str, kind: Kind | None = None) -> tuple[Ta
     "Predicting 'y': 2 classes, since it holds text."
     """
     column = table[target]
-    present = ~column.missing
-    if not np.any(present):
-        raise ValueError(f"all values of the target {target!r} are missing in {table.source}")
-    if isinstance(column, Numbers):
-        check_finite(table, target)
-        decided, reason = _decide(column.values[present])
-    else:
+    if np.all(column.missing):
+        raise ValueError(
+            f"all values of the target {target!r} are missing in {table.source}; was another "
+            "column meant?"
+        )
+    check_finite(table, target)
+    if kind != "classes":  # which says that numbers among the texts are no slip
         check_slips(table, target)
-        if kind == "numbers":
-            raise ValueError(
-                f"the target {target!r} holds text, such as {column.levels[0]!r}, and cannot be "
-                "predicted as numbers"
-            )
+    labels, counts = _labels(column)
+    if len(labels) == 1:
+        raise ValueError(
+            f"the target {target!r} is {labels[0]} in every row of {table.source}, and there is "
+            "nothing to tell apart; was another column meant?"
+        )
+    if isinstance(column, Numbers):
+        decided, reason = _decide(column.values[~column.missing])
+    elif kind == "numbers":
+        raise ValueError(
+            f"the target {target!r} of {table.source} holds text, such as {labels[0]!r}, and "
+            "cannot be predicted as numbers; predict classes"
+        )
+    else:
         decided, reason = "classes", "since it holds text"
     if kind is not None and kind != decided:
         reason = f"as asked, although {reason.removeprefix('since ')}"
-    texts = _as_texts(column)
-    counts = texts.counts()
-    seen = np.flatnonzero(counts)
-    if len(seen) == 1:
-        raise ValueError(
-            f"the target {target!r} is {texts.levels[seen[0]]} in every row of {table.source}, and "
-            "there is nothing to tell apart"
-        )
     if (kind or decided) == "numbers":
         return Task(target, "numbers"), f"Predicting {target!r}: numbers, {reason}."
     if np.max(counts) == 1:
         raise ValueError(
-            f"the target {target!r} has a class of its own in each of {counted(len(seen), 'row')}; "
-            "was another column meant?"
+            f"the target {target!r} of {table.source} has a class of its own in each of "
+            f"{counted(len(labels), 'row')}; was another column meant?"
         )
-    classes = _labels(column, seen)
-    sentence = f"Predicting {target!r}: {counted(len(classes), 'class', 'classes')}, {reason}."
-    return Task(target, "classes", classes), sentence
+    sentence = f"Predicting {target!r}: {counted(len(labels), 'class', 'classes')}, {reason}."
+    return Task(target, "classes", labels), sentence
 
 
 def _decide(values: NDArray[np.float64]) -> tuple[Kind, str]:
     distinct = np.unique(values)
-    if len(distinct) <= 2:
+    if len(distinct) == 2:
         return "classes", f"since it holds only {listed([*map(number_text, distinct.tolist())])}"
     if np.any(distinct != np.round(distinct)):
         return "numbers", "since not all are whole"
@@ -141,14 +142,15 @@ def _decide(values: NDArray[np.float64]) -> tuple[Kind, str]:
     return ("classes" if few else "numbers"), f"since it holds {different}"
 
 
-def _as_texts(column: Column) -> Texts:
-    return column.to_texts() if isinstance(column, Numbers) else column
-
-
-def _labels(column: Column, seen: NDArray[np.intp]) -> tuple[str, ...] | tuple[int, ...]:
+def _labels(
+    column: Column,
+) -> tuple[tuple[str, ...] | tuple[int, ...], NDArray[np.intp]]:
+    """Return the distinct values, sorted, and the number of rows of each."""
     if isinstance(column, Texts):
-        return tuple(column.levels[code] for code in seen)
-    distinct = np.unique(column.values[~column.missing]).tolist()
-    if all(value.is_integer() for value in distinct):
-        return tuple(map(int, distinct))
-    return tuple(map(number_text, distinct))
+        counts = column.counts()
+        seen = np.flatnonzero(counts)
+        return tuple(column.levels[code] for code in seen), counts[seen]
+    values, counts = np.unique(column.values[~column.missing], return_counts=True)
+    if np.all(values == np.round(values)):
+        return tuple(map(int, values.tolist())), counts
+    return tuple(map(number_text, values.tolist())), counts

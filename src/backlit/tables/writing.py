@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from itertools import chain, zip_longest
+from contextlib import closing, contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from backlit.tables import arrow
-from backlit.tables.delimited import rows_of
+from backlit.tables.columns import as_array, date_texts, is_missing
 from backlit.tables.formats import Format, compressor, format_of
+from backlit.tables.records import Record, records_of
 from backlit.tables.wording import counted, listed
 
 
@@ -30,13 +31,13 @@ def write_table(path: Path | str, columns: Mapping[str, ArrayLike]) -> None:
         As for `read_table`. Replaced, in one indivisible act, if there is such a file.
     columns : mapping of str to array, shape (rows,)
         In CSV and TSV, a float has the fewest digits that read back to the same number of its
-        dtype, and NaN and None are empty cells.
+        dtype, and NaN, NaT, None and pandas' NA are empty cells.
 
     Raises
     ------
     ValueError
-        If the columns are of different lengths, or the file cannot be written; an older file then
-        stays as it was.
+        If the columns are none or of different lengths, or the file cannot be written; an older
+        file then stays as it was.
 
     Examples
     --------
@@ -54,20 +55,22 @@ def write_table(path: Path | str, columns: Mapping[str, ArrayLike]) -> None:
     path = Path(path)
     form = format_of(path)
     arrays = _arrays(columns, path)
-    if form.delimiter is None:
+    if form.is_text:
+        lines = (f"{line or QUOTED_NOTHING}\n" for line in _lines(arrays, form.delimiter))
+        with _replacing(path, form) as file:
+            _write_lines(file, lines)
+    else:
         table = arrow.table_of(arrays, path)
         with _replacing(path, form) as file:
             arrow.store(table, file, form)
-    else:
-        with _replacing(path, form) as file:
-            _write_rows(file, form, chain([list(arrays)], _rows(arrays)))
 
 
 def extend_table(source: Path | str, path: Path | str, columns: Mapping[str, ArrayLike]) -> None:
-    """Write the rows of a file, as they are, with more columns to their right.
+    r"""Write the rows of a file, as they are, with more columns to their right.
 
-    The cells of the source are copied with their spelling (``007``) or, in Parquet and Feather,
-    their types. A text file is copied row by row, whatever its size.
+    The rows of a text file are copied as they stand there, with their quotation marks and ends of
+    lines, one by one whatever their number; blank lines are left out. The columns of Parquet and
+    Feather keep their types.
 
     Parameters
     ----------
@@ -83,79 +86,130 @@ def extend_table(source: Path | str, path: Path | str, columns: Mapping[str, Arr
     ValueError
         If the formats or the numbers of rows differ, the source has a column of one of these names
         already, or a file cannot be read or written; an older file then stays as it was.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from backlit.tables import extend_table
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "agents.csv")
+    ...     _ = path.write_text('number,name\n007,"Bond, James"\n')
+    ...     extend_table(path, path, {"licence": ["to kill"]})
+    ...     print(path.read_text())
+    number,name,licence
+    007,"Bond, James",to kill
+    <BLANKLINE>
     """
     source, path = Path(source), Path(path)
     form, target = format_of(source), format_of(path)
     if form.name != target.name:
-        raise ValueError(f"{path} must be a .{form.name} file, as {source} is")
+        raise ValueError(f"{path} must be a .{form.name} file, as {source} is; rename it")
     arrays = _arrays(columns, path)
-    length = len(next(iter(arrays.values()), ()))
-    if form.delimiter is None:
+    if form.is_text:
+        with closing(records_of(source, form)) as records:
+            header = next(records)
+            _check_names(source, header.cells, arrays)
+            with _replacing(path, target) as file:
+                _write_lines(file, _joined(source, header, records, arrays, form.delimiter))
+    else:
         table = arrow.load(source, form)
-        _check_fit(source, table.column_names, table.num_rows, arrays, length)
-        for name, values in arrays.items():
-            table = table.append_column(name, [values])
+        _check_names(source, table.column_names, arrays)
+        more = arrow.table_of(arrays, path)
+        if table.num_rows != more.num_rows:
+            raise ValueError(
+                f"{source} has {counted(table.num_rows, 'row')}, and the new columns "
+                f"{more.num_rows:,}"
+            )
+        for name in more.column_names:
+            table = table.append_column(name, more[name])
         with _replacing(path, target) as file:
             arrow.store(table, file, target)
-    else:
-        rows = rows_of(source, form)
-        names = next(rows)
-        _check_fit(source, names, length, arrays, length)
-        with _replacing(path, target) as file:
-            paired = _paired(source, rows, _rows(arrays), length)
-            _write_rows(file, target, chain([[*names, *arrays]], paired))
-
-
-def _check_fit(
-    source: Path, names: list[str], rows: int, arrays: Mapping[str, Any], length: int
-) -> None:
-    taken = [repr(name) for name in arrays if name in names]
-    if taken:
-        raise ValueError(f"{source} has a column {listed(taken)} already; rename it")
-    if rows != length:
-        raise ValueError(f"{source} has {counted(rows, 'row')}, and the new columns {length:,}")
-
-
-def _paired(
-    source: Path, rows: Iterable[list[str]], more: Iterable[list[str]], length: int
-) -> Iterator[list[str]]:
-    for row, added in zip_longest(rows, more):
-        if row is None or added is None:
-            many = "fewer" if row is None else "more"
-            raise ValueError(f"{source} has {many} rows than the new columns ({length:,})")
-        yield row + added
 
 
 def _arrays(columns: Mapping[str, ArrayLike], path: Path) -> dict[str, NDArray[Any]]:
-    arrays = {name: np.asarray(values) for name, values in columns.items()}
-    shapes = {name: array.shape for name, array in arrays.items()}
-    if len({*shapes.values()}) > 1 or any(len(shape) != 1 for shape in shapes.values()):
-        raise ValueError(f"the columns for {path} must be of one length, and not {shapes}")
+    if not columns:
+        raise ValueError(f"there are no columns to write to {path}")
+    arrays = {}
+    for name, values in columns.items():
+        try:
+            arrays[name] = as_array(values)
+        except ValueError as error:
+            raise ValueError(f"column {name!r} for {path}: {error}") from None
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if len({*lengths.values()}) > 1:
+        raise ValueError(f"the columns for {path} are of different lengths: {lengths}")
     return arrays
+
+
+def _check_names(source: Path, names: list[str], arrays: Mapping[str, Any]) -> None:
+    taken = [repr(name) for name in arrays if name in names]
+    if taken:
+        raise ValueError(f"{source} has a column {listed(taken)} already; rename it")
 
 
 # ----- Text files --------------------------------------------------------------------------------
 
 ROWS_AT_ONCE = 4096
 
+# What a cell cannot hold without quotation marks, in CSV and TSV alike.
+SPECIAL = re.compile(r'[",\t\r\n]')
+QUOTED_NOTHING = '""'  # an empty cell that is alone in its row, since a blank line is no row
 
-def _rows(arrays: Mapping[str, NDArray[Any]]) -> Iterator[list[str]]:
-    length = len(next(iter(arrays.values()), ()))
+
+def _lines(arrays: Mapping[str, NDArray[Any]], delimiter: str) -> Iterator[str]:
+    """Yield the header and the rows of columns, without ends of lines."""
+    yield delimiter.join(map(_quoted, arrays))
+    length = len(next(iter(arrays.values())))
     for start in range(0, length, ROWS_AT_ONCE):
-        piece = [_cells(array[start : start + ROWS_AT_ONCE]) for array in arrays.values()]
-        yield from map(list, zip(*piece, strict=True))
+        pieces = [_cells(array[start : start + ROWS_AT_ONCE]) for array in arrays.values()]
+        for row in zip(*pieces, strict=True):
+            yield delimiter.join(row)
 
 
 def _cells(values: NDArray[Any]) -> list[str]:
     if values.dtype.kind == "f":
         # By way of NumPy's texts, which know how few digits a float32 needs.
         return np.where(np.isnan(values), "", values.astype(str)).tolist()
-    return ["" if cell is None or cell != cell else str(cell) for cell in values.tolist()]
+    if values.dtype.kind in "iub":
+        return [*map(str, values.tolist())]
+    if values.dtype.kind in "mM":
+        values = date_texts(values)
+    return ["" if is_missing(cell) else _quoted(str(cell)) for cell in values.tolist()]
 
 
-def _write_rows(file: IO[bytes], form: Format, rows: Iterable[list[str]]) -> None:
+def _quoted(cell: str) -> str:
+    if SPECIAL.search(cell):
+        return '"' + cell.replace('"', '""') + '"'
+    return cell
+
+
+def _joined(
+    source: Path,
+    header: Record,
+    records: Iterable[Record],
+    arrays: Mapping[str, NDArray[Any]],
+    delimiter: str,
+) -> Iterator[str]:
+    """Yield the lines of a file with more cells at their ends."""
+    lines = _lines(arrays, delimiter)
+    text = header.text.rstrip("\r\n")
+    end = header.text[len(text) :]
+    yield f"{text}{delimiter}{next(lines)}{end}"
+    for record, line in zip_longest(records, lines):
+        if record is None or line is None:
+            length = len(next(iter(arrays.values())))
+            many = "fewer" if record is None else "more"
+            raise ValueError(
+                f"{source} has {many} rows than the new columns, which have {length:,}"
+            )
+        # The last line of a file may have no end, and the others that of the header.
+        text = record.text.rstrip("\r\n")
+        yield f"{text}{delimiter}{line}{end}"
+
+
+def _write_lines(file: IO[bytes], lines: Iterable[str]) -> None:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-    csv.writer(text, delimiter=form.delimiter or ",", lineterminator="\n").writerows(rows)
+    text.writelines(lines)
     text.flush()
     text.detach()  # the file stays open: who opened it brings it to the disk
 
@@ -170,21 +224,21 @@ def _replacing(path: Path, form: Format) -> Iterator[IO[bytes]]:
         # In the same folder, since only within one file system is a rename one indivisible act.
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise ValueError(f"{path} cannot be written ({error.strerror})") from None
+        raise ValueError(f"{path} cannot be written: {error.strerror}") from None
     try:
         with os.fdopen(handle, "wb") as file:
             if form.compressed:
                 with compressor(file) as compressed:
-                    yield compressed
+                    yield compressed  # type: ignore[misc]
             else:
                 yield file
             file.flush()
             os.fsync(file.fileno())  # the content must reach the disk before the name does
-        os.chmod(temporary, 0o644)  # mkstemp lets nobody else read
+        # mkstemp lets nobody else read, which is meant only where the older file does so too.
+        os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else 0o644)
         os.replace(temporary, path)
-    except OSError as error:
+    except BaseException as error:
         os.unlink(temporary)
-        raise ValueError(f"{path} cannot be written ({error.strerror})") from None
-    except BaseException:
-        os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise ValueError(f"{path} cannot be written: {error.strerror}") from None
         raise
