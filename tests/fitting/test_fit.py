@@ -149,6 +149,13 @@ def test_columns_can_be_ignored_and_declared(tmp_path):
     assert run.model().preparation.inputs == ["age", "code = 1", "code = 2", "code = 3"]
 
 
+def test_categories_can_be_declared_of_a_table_in_memory(tmp_path):
+    table = {"age": age, "code": np.arange(ROWS) % 3, "rich": rich}
+    run = fit(table, "rich", out=tmp_path / "run", categories="code", **SMALL)
+    assert run.model().preparation.inputs == ["age", "code = 0", "code = 1", "code = 2"]
+    assert run.predict({**table, "code": np.arange(ROWS) % 3 * 1.0}).shape == (ROWS,)
+
+
 def test_pixels_share_a_scale(tmp_path):
     pixels = rng.integers(0, 256, (ROWS, 20)) * (rng.random((ROWS, 20)) < np.linspace(0.05, 1, 20))
     pixels[:60] = 255

@@ -38,7 +38,6 @@ NUMBERS = {
     "integers with nulls": (pa.array([1, None], pa.int16()), [1, np.nan]),
     "floats": (pa.array([0.5, None], pa.float32()), [0.5, np.nan]),
     "decimals": (pa.array([decimal.Decimal("1.50"), None]), [1.5, np.nan]),
-    "a dictionary of integers": (pa.array([7, 7]).dictionary_encode(), [7, 7]),
     "nulls": (pa.nulls(2), [np.nan, np.nan]),
 }
 TEXTS = {
@@ -58,6 +57,14 @@ def test_numbers(tmp_path, suffix, given, expected):
     column = read_table(path)["x"]
     assert isinstance(column, Numbers)
     np.testing.assert_array_equal(column.values, expected)
+
+
+def test_a_dictionary_of_integers_is_of_categories(tmp_path):
+    path = tmp_path / "t.feather"  # Parquet does not keep it
+    store(pa.table({"x": pa.array([70, 8]).dictionary_encode()}), path)
+    column = read_table(path)["x"]
+    assert texts(column) == ["70", "8"]
+    assert column.declared
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -28,8 +28,8 @@ NUMBERS = {
     "pandas": (pd.Series([1.5, np.nan]), [1.5, np.nan]),
     "nullable integers": (pd.Series([1, None], dtype="Int64"), [1, np.nan]),
     "nullable floats": (pd.Series([0.5, pd.NA], dtype="Float64"), [0.5, np.nan]),
-    "categories that are numbers": (pd.Series([3, 1], dtype="category"), [3, 1]),
     "Arrow in pandas": (pd.Series([1, None], dtype="int64[pyarrow]"), [1, np.nan]),
+    "integers beyond floats": ([10**400, -(10**400), 1], [np.inf, -np.inf, 1]),
     "nothing but None": ([None, None], [np.nan, np.nan]),
 }
 
@@ -59,6 +59,7 @@ TEXTS = {
     "pandas' texts": (pd.Series(["x", None]), ["x", None]),
     "pandas' strings": (pd.Series(["x", pd.NA], dtype="string"), ["x", None]),
     "pandas' categories": (pd.Series(["x", None, "y"], dtype="category"), ["x", None, "y"]),
+    "categories that are numbers": (pd.Series([30, 4], dtype="category"), ["30", "4"]),
     "pandas' truth values": (pd.Series([True, pd.NA], dtype="boolean"), ["True", None]),
     "pandas' times": (
         pd.Series([pd.Timestamp("2024-02-29", tz="UTC"), pd.NaT]),

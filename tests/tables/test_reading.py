@@ -73,6 +73,12 @@ def test_a_number_can_stand_for_no_value(read):
     assert texts(table["b"]) == ["x", None, "y"]
 
 
+def test_an_empty_cell_is_missing_whatever_else_is(read):
+    table = read("a,b\n1,x\n,\n3,y\n", missing=["-999"])
+    np.testing.assert_array_equal(table["a"].values, [1, np.nan, 3])
+    assert texts(table["b"]) == ["x", None, "y"]
+
+
 def test_what_is_not_said_to_be_missing_is_a_text(read):
     assert texts(read("a,b\n?,1\nx,2\n", missing=["NA"])["a"]) == ["?", "x"]
 

@@ -150,8 +150,12 @@ REFUSED = {
         "is damaged, or not compressed by gzip: Error -3",
     ),
     "gzip named .csv": (gzip.compress(b"a\n1\n"), "t.csv", "compressed by gzip; let its name end"),
-    "Parquet named .csv": (b"PAR1....", "t.csv", "is a Parquet file; let its name end in .parquet"),
-    "Feather named .csv.gz": (gzip.compress(b"ARROW1.."), "t.csv.gz", "is a Feather file"),
+    "Parquet named .csv": (
+        b"PAR1\x15\x04",
+        "t.csv",
+        "is a Parquet file; let its name end in .parquet",
+    ),
+    "Feather named .csv.gz": (gzip.compress(b"ARROW1\0\0"), "t.csv.gz", "is a Feather file"),
     "a workbook": (b"PK\x03\x04....", "t.csv", "is a workbook or an archive; save the table as"),
     "another suffix": (
         b"a,b\n",
@@ -162,6 +166,10 @@ REFUSED = {
     "no suffix": (b"a,b\n", "table", "has no suffix, and tables are"),
     "only .gz": (b"a,b\n", "table.gz", "has no suffix, and tables are"),
 }
+
+
+def test_a_column_may_be_named_as_parquet_files_begin(file):
+    assert read_table(file("PAR1,ARROW1\n1,2\n")).names == ["PAR1", "ARROW1"]
 
 
 @pytest.mark.parametrize(("content", "name", "sentence"), REFUSED.values(), ids=REFUSED)

@@ -99,6 +99,11 @@ REFUSED = {
         "numbers",
         "holds text, such as 'a', and cannot be predicted as numbers; predict classes$",
     ),
+    "another kind": (
+        {"y": [1, 2, 1, 2]},
+        "regression",
+        "^the kind of a target is 'classes' or 'numbers', not 'regression'$",
+    ),
     "a class for each row": (
         {"y": ["a", "b", "c"]},
         None,

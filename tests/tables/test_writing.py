@@ -118,6 +118,13 @@ def test_an_empty_cell_alone_in_its_row_is_no_blank_line(folder):
     assert path.read_text() == 'x\n1.0\n""\n'
 
 
+@pytest.mark.parametrize("text", [" ", "  ", "\t", "\u3000", "\ufeff"])
+def test_a_text_of_blanks_alone_in_its_row_is_no_blank_line(folder, text):
+    path = folder / "alone.csv"
+    write_table(path, {"x": ["a", text, "b"]})
+    assert len(read_table(path)) == 3
+
+
 def test_equal_content_makes_equal_bytes(folder, monkeypatch):
     first, second = folder / "first.csv.gz", folder / "second.csv.gz"
     write_table(first, {"x": range(100)})
@@ -167,7 +174,7 @@ def test_new_cells_are_quoted_where_they_must(tmp_path):
         ({"p": [1]}, r"t\.csv has more rows than the new columns, which have 1$"),
         ({"p": [1, 2, 3]}, r"t\.csv has fewer rows than the new columns, which have 3$"),
         ({"a": [1, 2]}, r"t\.csv has a column 'a' already; rename it$"),
-        ({"p": [1, 2], "q": [1]}, r"are of different lengths: \{'p': 2, 'q': 1\}$"),
+        ({"p": [1, 2], "q": [1]}, r"are of different lengths: 'p' has 2 rows, and 'q' has 1$"),
         ({"p": [[1], [2]]}, r"column 'p' for .*t\.csv: a column has one value for each row, not t"),
         ({}, r"there are no columns to write to .*t\.csv$"),
     ],
@@ -178,6 +185,16 @@ def test_columns_that_do_not_fit_are_refused_and_change_nothing(tmp_path, column
     with pytest.raises(ValueError, match=sentence):
         extend_table(path, path, columns)
     assert path.read_text() == "a,b\n1,2\n3,4\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]
+
+
+def test_half_a_character_is_refused_and_changes_nothing(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("old")
+    sentence = r"t\.csv cannot be written: a cell or a name holds '\\ud800', which is no character"
+    with pytest.raises(ValueError, match=sentence):
+        write_table(path, {"a": ["x\ud800"]})
+    assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]
 
 

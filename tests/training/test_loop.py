@@ -126,8 +126,9 @@ def test_a_loss_that_is_not_finite_stops_training_and_says_why():
     result = train(linear, (x, numbers), (x, numbers), optimizer=GradientDescent(1e9), epochs=30)
     assert result.outcome == "diverged"
     assert re.fullmatch(
-        r"the loss is no longer finite in epoch \d, at step \d: the weights have grown to \S+, most "
-        r"likely since the learning rate 1e\+09 is too large; try 1e\+08, or clip the gradient",
+        r"the loss is no longer finite in epoch \d, at step \d: the weights have grown to \S+, "
+        r"most likely since the learning rate 1e\+09 is too large; try 1e\+08, or clip the "
+        r"gradient",
         result.message,
     )
     assert all(np.isfinite(array).all() for array in result.parameters.values())

@@ -150,7 +150,7 @@ def fit(
     share = validation if isinstance(validation, int | float) else DataPlan.validation
     plan = Plan(
         DataPlan(
-            target=target, kind=kind, ignore=tuple(ignore), categories=tuple(categories),
+            target=target, kind=kind, ignore=_names(ignore), categories=_names(categories),
             weights=weights, validation=share, file=_file(data),
             validation_file=None if isinstance(validation, int | float) else _file(validation),
         ),
@@ -326,6 +326,10 @@ def _run(run: Run | Path | str) -> Run:
     return run if isinstance(run, Run) else Run(run)
 
 
+def _names(names: Sequence[str] | str) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
 def _create(
     out: Path | str | None, name: str, document: Mapping[str, Any], model: Model, state: State
 ) -> Run:
@@ -352,11 +356,10 @@ def _file(data: Source) -> str | None:
 
 
 def _read(data: Source, categories: Sequence[str], name: str) -> Table:
-    if isinstance(data, Table):
-        return data
     if isinstance(data, str | Path):
         return read_table(data, categories=categories)
-    return Table.from_columns(data, source=name)
+    table = data if isinstance(data, Table) else Table.from_columns(data, source=name)
+    return table.with_categories(categories)
 
 
 def _read_again(run: Run, data: Source | None, file: str | None, plan: Plan, what: str) -> Table:

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from numpy.typing import NDArray
 
-from backlit.tables.columns import Column, Numbers, Texts, column
+from backlit.tables.columns import Column, column
 from backlit.tables.formats import Format, opened
 from backlit.tables.wording import listed
 
@@ -29,12 +29,13 @@ def read_arrow(
         raise ValueError(f"{path} has no columns")
     if not table.num_rows:
         raise ValueError(f"{path} has columns and no rows")
+    types = import_module("pyarrow.types")
     made: dict[str, Column] = {}
     for name in names:
         with _explained(f"column {name!r} of {path}"):
             made[name] = column(_array(table[name]), missing)
-        if name in categories:
-            made[name] = _declared(made[name])
+        if name in categories or types.is_dictionary(table[name].type):
+            made[name] = made[name].as_categories()
     return made
 
 
@@ -80,11 +81,6 @@ def _array(values: Any) -> NDArray[Any]:
     if import_module("pyarrow.types").is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     return values.to_numpy(zero_copy_only=False)
-
-
-def _declared(column: Column) -> Texts:
-    texts = column.to_texts() if isinstance(column, Numbers) else column
-    return Texts(texts.codes, texts.levels, declared=True)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ to them here: truth values and dates become texts, decimals become numbers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -53,6 +54,10 @@ class Numbers:
         codes = np.full(len(self), ABSENT, np.int32)
         codes[present] = inverse
         return Texts.encoded(codes, [number_text(value) for value in distinct.tolist()], ())
+
+    def as_categories(self) -> Texts:
+        """Return the numbers as texts that are declared to be categories."""
+        return self.to_texts().as_categories()
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +120,10 @@ class Texts:
         """Return the column of some rows; the levels stay."""
         return Texts(self.codes[rows], self.levels, self.declared)
 
+    def as_categories(self) -> Texts:
+        """Return the column, declared to be of categories."""
+        return Texts(self.codes, self.levels, declared=True)
+
     def counts(self) -> NDArray[np.intp]:
         """Return the number of rows of each level; shape (levels,)."""
         return np.bincount(self.codes[~self.missing], minlength=len(self.levels))
@@ -149,7 +158,7 @@ def column(values: ArrayLike, missing: Collection[str] = MISSING) -> Column:
     values : array, shape (rows,)
         Integers and floats, also as Python objects, become numbers. Texts, truth values, dates and
         other objects become texts, by ``str``. None, NaN, NaT, pandas' NA and masked values are
-        missing.
+        missing. What pandas holds as categories are categories, also of numbers.
     missing : collection of str, default `MISSING`
         Texts that stand for no value.
 
@@ -170,6 +179,8 @@ def column(values: ArrayLike, missing: Collection[str] = MISSING) -> Column:
     >>> column(["red", "", "blue", "red"])
     Texts(codes=array([ 1, -1,  0,  1], dtype=int32), levels=('blue', 'red'), declared=False)
     """
+    if getattr(getattr(values, "dtype", None), "name", None) == "category":
+        return column(as_array(values), missing).as_categories()
     array = as_array(values)
     if array.dtype.kind in "iuf":
         return Numbers(array.astype(np.float64))
@@ -179,7 +190,7 @@ def column(values: ArrayLike, missing: Collection[str] = MISSING) -> Column:
     _check_cells(cells)
     present = [None if is_missing(cell) else cell for cell in cells]
     if all(cell is None or _is_number(cell) for cell in present):
-        return Numbers(np.array([np.nan if cell is None else float(cell) for cell in present]))
+        return Numbers(np.array([np.nan if cell is None else _number(cell) for cell in present]))
     codes, levels = _encode("" if cell is None else str(cell) for cell in present)
     return Texts.encoded(codes, levels, {"", *missing})
 
@@ -225,6 +236,13 @@ def _check_cells(cells: list[Any]) -> None:
     for kind in {*map(type, cells)}:
         if issubclass(kind, (Iterable, complex)) and not issubclass(kind, str):
             raise ValueError(f"a cell is a number or a text, and one here is a {kind.__name__}")
+
+
+def _number(cell: Any) -> float:
+    try:
+        return float(cell)
+    except OverflowError:  # an integer beyond 1.8e308, whose digits float would read as this
+        return math.inf if cell > 0 else -math.inf
 
 
 def _is_number(cell: Any) -> bool:

@@ -63,7 +63,7 @@ class _Growing:
     """A column while it is read: pieces of numbers, or of codes for texts."""
 
     def __init__(self, missing: Collection[str], is_text: bool) -> None:
-        self.missing = frozenset(missing)
+        self.missing = frozenset({"", *missing})
         # Whether a number such as -999 stands for no value, so that what float reads is not enough.
         self.number_is_missing = any(
             number is not None and not math.isnan(number) for number in map(parse_number, missing)

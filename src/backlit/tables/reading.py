@@ -30,7 +30,7 @@ def read_table(
         Columns that are texts even if all their cells are numbers: codes, whose spelling
         (``007``) is kept. Of names that the file does not have, an error.
     missing : collection of str, default `MISSING`
-        Texts that stand for no value.
+        Texts that stand for no value. An empty cell always does.
 
     Returns
     -------

@@ -20,12 +20,13 @@ BYTE_ORDER_MARK = "\ufeff"  # at the start of UTF-8 files that spreadsheets writ
 BLANKS = f" \r\n{BYTE_ORDER_MARK}"
 OTHER_DELIMITERS = ";\t|,"
 
-# What the first bytes of a file say that is no text in UTF-8.
+# What the first bytes of a file say that is no text in UTF-8. Each signature holds a byte that no
+# text has, since a column may be named PAR1.
 SIGNATURES = {
     b"\x1f\x8b": "is compressed by gzip; let its name end in .gz",
-    b"PAR1": "is a Parquet file; let its name end in .parquet",
-    b"ARROW1": "is a Feather file; let its name end in .feather",
-    b"FEA1": "is a Feather file; let its name end in .feather",
+    b"PAR1\x15": "is a Parquet file; let its name end in .parquet",
+    b"ARROW1\0\0": "is a Feather file; let its name end in .feather",
+    b"FEA1\0": "is a Feather file; let its name end in .feather",
     b"PK\x03\x04": "is a workbook or an archive; save the table as text",
     b"\xff\xfe": "is text in UTF-16; save it in UTF-8",
     b"\xfe\xff": "is text in UTF-16; save it in UTF-8",

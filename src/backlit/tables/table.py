@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backlit.tables.columns import MISSING, Column, Numbers, column
-from backlit.tables.wording import counted, listed, nearest
+from backlit.tables.wording import counted, different_lengths, listed, nearest
 
 
 class HasItems(Protocol):
@@ -57,7 +57,7 @@ class Table:
         self.source = source
         lengths = {name: len(values) for name, values in self.columns.items()}
         if len({*lengths.values()}) > 1:
-            raise ValueError(f"the columns of {source} are of different lengths: {lengths}")
+            raise ValueError(f"the columns of {source} are of {different_lengths(lengths)}")
         self._length = next(iter(lengths.values()), 0)
         self.row_numbers = np.arange(1, self._length + 1) if row_numbers is None else row_numbers
 
@@ -126,6 +126,25 @@ class Table:
     def names(self) -> list[str]:
         """The names of the columns, in their order."""
         return list(self.columns)
+
+    def with_categories(self, names: Collection[str]) -> Table:
+        """Return the table with columns declared to hold categories.
+
+        Parameters
+        ----------
+        names : collection of str
+
+        Returns
+        -------
+        Table
+
+        Raises
+        ------
+        ValueError
+            If there is no such column.
+        """
+        declared = {name: self[name].as_categories() for name in names}
+        return Table({**self.columns, **declared}, self.source, self.row_numbers)
 
     def take(self, rows: Any) -> Table:
         """Return the table of some rows.

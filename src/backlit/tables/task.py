@@ -80,9 +80,9 @@ def decide_task(table: Table, target: str, kind: Kind | None = None) -> tuple[Ta
     Raises
     ------
     ValueError
-        If there is no such column; all its values are missing or the same; it holds infinite
-        values, or text in a few cells; every row has a class of its own; or numbers are asked of
-        texts.
+        If the kind is none of these; there is no such column; all its values are missing or the
+        same; it holds infinite values, or text in a few cells; every row has a class of its own; or
+        numbers are asked of texts.
 
     Examples
     --------
@@ -94,6 +94,8 @@ def decide_task(table: Table, target: str, kind: Kind | None = None) -> tuple[Ta
     >>> sentence
     "Predicting 'y': 2 classes, since it holds text."
     """
+    if kind not in (None, "classes", "numbers"):
+        raise ValueError(f"the kind of a target is 'classes' or 'numbers', not {kind!r}")
     column = table[target]
     if np.all(column.missing):
         raise ValueError(
@@ -117,7 +119,8 @@ def decide_task(table: Table, target: str, kind: Kind | None = None) -> tuple[Ta
             "cannot be predicted as numbers; predict classes"
         )
     else:
-        decided, reason = "classes", "since it holds text"
+        decided = "classes"
+        reason = "since it holds categories" if column.declared else "since it holds text"
     if kind is not None and kind != decided:
         reason = f"as asked, although {reason.removeprefix('since ')}"
     if (kind or decided) == "numbers":

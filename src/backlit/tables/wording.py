@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 SHOWN = 3  # of a long list; the rest is counted
@@ -25,6 +25,19 @@ def listed(parts: Sequence[str]) -> str:
 def counted(number: int, one: str, many: str | None = None) -> str:
     """Return ``1 row``, ``1,200 rows``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def different_lengths(lengths: Mapping[str, int]) -> str:
+    """Return what follows ``the columns are of``: two columns that are not equally long.
+
+    Examples
+    --------
+    >>> different_lengths({"a": 2, "b": 2, "c": 3})
+    "different lengths: 'a' has 2 rows, and 'c' has 3"
+    """
+    (first, length), *others = lengths.items()
+    name, other = next(item for item in others if item[1] != length)
+    return f"different lengths: {first!r} has {counted(length, 'row')}, and {name!r} has {other:,}"
 
 
 def rows(numbers: Iterable[int]) -> str:

@@ -19,7 +19,7 @@ from backlit.tables import arrow
 from backlit.tables.columns import as_array, date_texts, is_missing
 from backlit.tables.formats import Format, compressor, format_of
 from backlit.tables.records import Record, records_of
-from backlit.tables.wording import counted, listed
+from backlit.tables.wording import counted, different_lengths, listed
 
 
 def write_table(path: Path | str, columns: Mapping[str, ArrayLike]) -> None:
@@ -137,7 +137,7 @@ def _arrays(columns: Mapping[str, ArrayLike], path: Path) -> dict[str, NDArray[A
             raise ValueError(f"column {name!r} for {path}: {error}") from None
     lengths = {name: len(array) for name, array in arrays.items()}
     if len({*lengths.values()}) > 1:
-        raise ValueError(f"the columns for {path} are of different lengths: {lengths}")
+        raise ValueError(f"the columns for {path} are of {different_lengths(lengths)}")
     return arrays
 
 
@@ -151,9 +151,10 @@ def _check_names(source: Path, names: list[str], arrays: Mapping[str, Any]) -> N
 
 ROWS_AT_ONCE = 4096
 
-# What a cell cannot hold without quotation marks, in CSV and TSV alike.
-SPECIAL = re.compile(r'[",\t\r\n]')
-QUOTED_NOTHING = '""'  # an empty cell that is alone in its row, since a blank line is no row
+# What a cell cannot hold without quotation marks, in CSV and TSV alike. Blanks around it are no
+# part of it; but a cell of blanks that is alone in its row would be a blank line, which is no row.
+SPECIAL = re.compile(r'[",\t\r\n\ufeff]|^\s|\s$')
+QUOTED_NOTHING = '""'  # an empty cell that is alone in its row, for the same reason
 
 
 def _lines(arrays: Mapping[str, NDArray[Any]], delimiter: str) -> Iterator[str]:
@@ -241,4 +242,9 @@ def _replacing(path: Path, form: Format) -> Iterator[IO[bytes]]:
         os.unlink(temporary)
         if isinstance(error, OSError):
             raise ValueError(f"{path} cannot be written: {error.strerror}") from None
+        if isinstance(error, UnicodeEncodeError):
+            raise ValueError(
+                f"{path} cannot be written: a cell or a name holds "
+                f"{error.object[error.start]!r}, which is no character; remove it"
+            ) from None
         raise
