@@ -88,6 +88,45 @@ def test_a_program_that_is_started_inside_does_not_keep_the_lock(tmp_path):
         child.stdin.close()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+def test_a_process_that_is_forked_inside_does_not_keep_the_lock(tmp_path):
+    script = (
+        "import os, pathlib, sys\n"
+        "from backlit.runs.lock import locked\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "with locked(folder):\n"
+        "    if os.fork() == 0:\n"
+        "        sys.stdin.read()\n"  # lives on, with all that its parent had open
+        "        os._exit(0)\n"
+        "with locked(folder):\n"
+        "    print('free')\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "free\n"
+        process.stdin.close()
+
+
+def test_what_a_killed_process_left_half_written_is_removed_and_nothing_else(tmp_path):
+    (tmp_path / ".backlit-0123456789abcdef").write_text("half a model")
+    (tmp_path / ".notes").write_text("somebody's")
+    (tmp_path / ".backlit-folder").mkdir()
+    with locked(tmp_path):
+        assert sorted(p.name for p in tmp_path.iterdir()) == [".backlit-folder", ".notes", "lock"]
+
+
+def test_who_is_refused_removes_nothing(tmp_path):
+    with locked(tmp_path):
+        (tmp_path / ".backlit-0123456789abcdef").write_text("being written")
+        with pytest.raises(ValueError, match=IN_USE), locked(tmp_path):
+            pass
+        assert (tmp_path / ".backlit-0123456789abcdef").exists()
+
+
 def test_the_file_stays(tmp_path):
     with locked(tmp_path):
         pass

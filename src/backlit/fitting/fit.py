@@ -250,7 +250,7 @@ def resume(
             )
         # The record may be ahead of the checkpoint, or behind it in a copy made while it changed.
         run.write_model(prepared.model(_best(prepared, state)))
-        run.write_state(state, recorded=0)
+        run.rewrite_state(state)
         document = {**document, "status": "training", "settings": settings.to_json()}
         document.pop("outcome", None)
         run.write_document(document)
@@ -384,13 +384,13 @@ def _plan(run: Run, document: Mapping[str, Any]) -> Plan:
 
 def _check_end(run: Run, document: Mapping[str, Any], given: Mapping[str, int]) -> None:
     """Refuse to go on with a run that is at its end, unless it is told how far."""
-    status = document.get("status")
+    status, outcome = document.get("status"), document.get("outcome", {})
+    message = outcome.get("message", status) if isinstance(outcome, dict) else status
     if status == "diverged":
         raise ValueError(f"{run.folder} cannot be gone on with: {document['outcome']['message']}")
     if status in ("finished", "stopped early", "converged") and not given:
         raise ValueError(
-            f"{run.folder} is at its end ({document['outcome']['message']}); to go on, give more "
-            "epochs, or more patience"
+            f"{run.folder} is at its end ({message}); to go on, give more epochs, or more patience"
         )
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from backlit.atomic import write_atomically
 from backlit.runs.archive import Expected, Kind, check_arrays, pack, unpack
-from backlit.runs.atomic import write_atomically
 from backlit.training.state import Epoch, State
 
 CHECKPOINT = Kind("backlit-checkpoint", 1, ("step_number", "schedule", "best_epoch", "epochs"))

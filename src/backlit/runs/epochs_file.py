@@ -6,6 +6,7 @@ there is. SQLite itself does not notice a changed number; each row carries a dig
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
 import os
@@ -93,10 +94,9 @@ class EpochsFile:
         """
         if not self.path.is_file():
             raise ValueError(f"there is no file {self.path}")
-        # Open for writing where that can be: after a writer was killed, its half-done transaction
-        # must be rolled back before anyone can read.
-        writable = os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
-        with self._open("rw" if writable else "ro") as connection:
+        # For writing, where that can be, and else for reading: after a writer was killed, what it
+        # had half done must be undone before anyone can read.
+        with self._open("rw") as connection:
             self._check(connection)
             if not connection.execute("PRAGMA user_version").fetchone()[0]:
                 raise ValueError(f"{self.path} is damaged: it is empty")
@@ -105,11 +105,13 @@ class EpochsFile:
             if problem != "ok":
                 raise ValueError(f"{self.path} is damaged: {problem}")
             rows = connection.execute("SELECT * FROM epochs ORDER BY number").fetchall()
-        epochs = [_epoch(row) for row in rows]
-        for number, (epoch, row) in enumerate(zip(epochs, rows, strict=True), start=1):
+        epochs = []
+        for number, row in enumerate(rows, start=1):
+            epoch = _epoch(row)
             if epoch is None or epoch.number != number or row[-1] != _digest(epoch):
                 raise ValueError(f"{self.path} is damaged: epoch {number} is not as it was written")
-        return [epoch for epoch in epochs if epoch is not None]
+            epochs.append(epoch)
+        return epochs
 
     def _check(self, connection: sqlite3.Connection) -> None:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -127,7 +129,7 @@ class EpochsFile:
 
     @contextmanager
     def _open(self, mode: str) -> Iterator[sqlite3.Connection]:
-        uri = f"file:{quote(str(self.path.absolute()))}?mode={mode}"
+        uri = f"file:{quote(os.fsencode(self.path.absolute()))}?mode={mode}"
         try:
             connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None)
             try:
@@ -136,10 +138,16 @@ class EpochsFile:
                 connection.close()  # which rolls back what was not committed
         except UnicodeDecodeError:  # of SQLite's message, which quotes what is damaged
             raise ValueError(f"{self.path} is damaged: its table is not described") from None
-        except sqlite3.OperationalError as error:
-            raise OSError(f"{self.path} cannot be read or written ({error})") from None
         except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and not _is_of_the_tables(error):
+                raise OSError(errno.EIO, str(error), str(self.path)) from None
             raise ValueError(f"{self.path} is damaged: {error}") from None
+
+
+def _is_of_the_tables(error: sqlite3.OperationalError) -> bool:
+    """Return whether an error is of what the file holds: no table, no such column, no text."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)  # Python's own have none
+    return code & 0xFF == sqlite3.SQLITE_ERROR
 
 
 def _row(epoch: Epoch) -> tuple[float | None, ...]:
@@ -158,8 +166,8 @@ def _epoch(row: Sequence[object]) -> Epoch | None:
 
 
 def _digest(epoch: Epoch) -> int:
-    number, *figures = _row(epoch)
-    packed = struct.pack("<q", int(number or 0)) + b"".join(
+    _, *figures = _row(epoch)
+    packed = struct.pack("<q", epoch.number) + b"".join(
         b"-" if figure is None else b"+" + struct.pack("<d", figure) for figure in figures
     )
     (digest,) = struct.unpack("<q", hashlib.sha256(packed).digest()[:8])

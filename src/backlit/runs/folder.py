@@ -20,10 +20,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from backlit.atomic import write_atomically
 from backlit.runs import strict_json
-from backlit.runs.atomic import write_atomically
 from backlit.runs.checkpoint import read_checkpoint, write_checkpoint
 from backlit.runs.epochs_file import EpochsFile
+from backlit.runs.lock import LOCK, locked
 from backlit.runs.model import Model
 from backlit.runs.model_file import load_model, save_model
 from backlit.tables.table import Table
@@ -35,6 +36,10 @@ from backlit.training.state import Epoch, State
 FORMAT = "backlit-run"
 VERSION = 1
 DOCUMENT, RECORD, MODEL, CHECKPOINT = "run.json", "record.sqlite", "model.backlit", "checkpoint"
+
+# What a folder may hold and still count as empty: a run whose making was killed before its last
+# file, `run.json`, came into place.
+_UNFINISHED = (MODEL, RECORD, f"{RECORD}-journal", CHECKPOINT, LOCK)
 
 
 class Run:
@@ -167,6 +172,20 @@ class Run:
         EpochsFile(self.folder / RECORD).write(state.epochs[recorded:], after=recorded)
         write_checkpoint(self.folder / CHECKPOINT, state)
 
+    def rewrite_state(self, state: State) -> None:
+        """Write a state over a record that is behind, ahead, or damaged.
+
+        The checkpoint holds the figures of all epochs, and a copy of the folder that was made while
+        the record was written may hold half of a transaction.
+        """
+        try:
+            self.write_state(state, recorded=0)
+            self.epochs()
+        except ValueError:
+            for name in (RECORD, f"{RECORD}-journal"):
+                (self.folder / name).unlink(missing_ok=True)
+            self.write_state(state, recorded=0)
+
     # ----- Making --------------------------------------------------------------------------------
 
     @staticmethod
@@ -185,7 +204,7 @@ class Run:
         folder = Path(folder)
         try:
             if folder.is_dir():
-                if any(folder.iterdir()):
+                if any(path.name not in _UNFINISHED for path in folder.iterdir()):
                     raise ValueError(
                         f"{folder} is not empty, and a run never overwrites; name another folder"
                     )
@@ -193,7 +212,9 @@ class Run:
                 raise ValueError(f"{folder} is not a folder; name another")
             parent = next(parent for parent in folder.absolute().parents if parent.exists())
         except OSError as error:
-            raise ValueError(f"{folder} cannot be written ({error.strerror})") from None
+            raise ValueError(
+                f"{folder} cannot be written ({error.strerror}); name another folder"
+            ) from None
         if not parent.is_dir():
             raise ValueError(
                 f"{folder} cannot be made, since {parent} is not a folder; name another"
@@ -205,7 +226,7 @@ class Run:
     def create(
         cls, folder: Path | str, document: Mapping[str, Any], model: Model, state: State
     ) -> Run:
-        """Make a new run's folder with all of its files, in one act.
+        """Make a new run's folder with all of its files, in one act, or fill an empty one.
 
         Parameters
         ----------
@@ -227,28 +248,41 @@ class Run:
         """
         cls.check_free(folder)
         folder = Path(folder)
-        parent = folder.absolute().parent
-        made = [parent for parent in folder.absolute().parents if not parent.exists()]
+        place = folder.resolve() if folder.is_symlink() else folder.absolute()
+        parent = place.parent
+        made = [parent for parent in place.parents if not parent.exists()]
+        existed = place.is_dir()
         try:
             parent.mkdir(parents=True, exist_ok=True)
             # Written beside it and renamed, so that no one ever sees half a run.
-            with tempfile.TemporaryDirectory(dir=parent, prefix=f".{folder.name[:100]}.") as beside:
+            with tempfile.TemporaryDirectory(dir=parent, prefix=".backlit-") as beside:
                 new = cls(Path(beside, "run"))
                 new.folder.mkdir()
                 new.write_model(model)
                 new.write_state(state, recorded=0)
                 new.write_document(document)
-                if os.name == "nt" and folder.is_dir():
-                    folder.rmdir()  # Windows does not rename onto a folder, even an empty one
-                os.replace(new.folder, folder)
-        except OSError as error:
+                if existed:  # somebody may stand in it: it stays, and is filled
+                    with locked(place):
+                        cls.check_free(folder)
+                        for path in sorted(new.folder.iterdir(), key=_last_is_document):
+                            os.replace(path, place / path.name)
+                else:
+                    os.replace(new.folder, place)
+        except BaseException as error:
             with suppress(OSError):
                 for parent in made:
                     parent.rmdir()
+            if not isinstance(error, OSError):
+                raise
             cls.check_free(folder)  # somebody may have been faster
-            reason = error.strerror or error
-            raise ValueError(f"{folder} cannot be written ({reason})") from None
+            raise ValueError(
+                f"{folder} cannot be written ({error.strerror}); name another folder"
+            ) from None
         return cls(folder)
+
+
+def _last_is_document(path: Path) -> bool:
+    return path.name == DOCUMENT
 
 
 def numbered(parent: Path | str, name: str) -> Path:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from backlit.atomic import remove_leftovers
 
 LOCK = "lock"
 
@@ -13,6 +16,8 @@ LOCK = "lock"
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keep other processes, and other uses in this one, from writing into a run's folder.
+
+    What a process that was killed left half written there is removed.
 
     Parameters
     ----------
@@ -32,7 +37,7 @@ def locked(folder: Path) -> Iterator[None]:
     ...     pass
     """
     try:
-        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise ValueError(f"{folder} cannot be written ({error.strerror})") from None
     try:
@@ -44,21 +49,38 @@ def locked(folder: Path) -> Iterator[None]:
             raise ValueError(
                 f"{folder} is in use by another training; wait for its end, or name another folder"
             )
-        yield
-    finally:
-        os.close(handle)  # which lifts the lock
-
-
-def _lock(handle: int) -> bool:
-    try:
+        remove_leftovers(folder)
         try:
-            import fcntl
-        except ImportError:
-            import msvcrt
+            yield
+        finally:
+            _unlock(handle)
+    finally:
+        os.close(handle)
 
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
-        else:
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(handle: int) -> bool:
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+        return True
+
+    def _unlock(handle: int) -> None:
+        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(handle: int) -> bool:
+        try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # what Linux and macOS say, and what Windows says
-        return False
-    return True
+        except BlockingIOError:
+            return False
+        return True
+
+    def _unlock(handle: int) -> None:
+        # To close the handle is not enough: a process that was forked meanwhile has it too.
+        fcntl.flock(handle, fcntl.LOCK_UN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from backlit.tables.columns import Numbers
 from backlit.tables.preparation import Preparation
 from backlit.tables.table import Table
 from backlit.tables.task import Task
+from backlit.tables.wording import counted
 
 ROWS_AT_ONCE = 16_384  # bounds the memory that hidden layers take
 
@@ -32,6 +34,11 @@ class Model:
         What is predicted: the target column, and its classes.
     target_mean, target_scale : float, default 0.0 and 1.0
         A predicted number is ``output * target_scale + target_mean``.
+
+    Raises
+    ------
+    ValueError
+        If the parts do not fit together.
     """
 
     network: Network
@@ -40,6 +47,33 @@ class Model:
     task: Task
     target_mean: float = 0.0
     target_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        network, task = self.network, self.task
+        made = len(self.preparation.inputs)
+        if made != network.inputs:
+            raise ValueError(
+                f"the preparation makes {counted(made, 'input')}, and the network takes "
+                f"{network.inputs}"
+            )
+        if task.kind != ("classes" if network.targets == "classes" else "numbers"):
+            raise ValueError(f"{network.loss} is not for a target that holds {task.kind}")
+        if task.kind == "classes":
+            count = max(network.outputs, 2)  # one output tells two classes apart
+            if len(task.classes) != count:
+                raise ValueError(
+                    f"the network tells {count} classes apart, and the task has {len(task.classes)}"
+                )
+        elif task.classes or network.outputs != 1 or network.targets == "labels":
+            raise ValueError("the network does not predict one number, as the task is")
+        shapes = {name: array.shape for name, array in self.parameters.items()}
+        if shapes != network.shapes:
+            raise ValueError(f"the parameters have the shapes {shapes}, not {network.shapes}")
+        if not (math.isfinite(self.target_mean) and 0 < self.target_scale < math.inf):
+            raise ValueError(
+                f"the target's mean {self.target_mean} and scale {self.target_scale} are not a "
+                "finite and a positive number"
+            )
 
     def predict(self, rows: Table | Mapping[str, Any]) -> NDArray[Any]:
         """Predict the class, or the number, of each row.

@@ -8,14 +8,12 @@ An archive (see ``archive.py``) of
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
-from backlit.networks.losses import TARGETS
+from backlit.atomic import write_atomically
 from backlit.networks.network import Network
 from backlit.runs.archive import Expected, Kind, check_arrays, pack, unpack
-from backlit.runs.atomic import write_atomically
 from backlit.runs.model import Model
 from backlit.tables.preparation import Preparation
 from backlit.tables.task import Task
@@ -115,35 +113,27 @@ def from_bytes(content: bytes) -> Model:
         raise ValueError(f"the dtype must be float32 or float64, not {facts['dtype']!r}")
     network = Network.from_json(facts["network"])
     preparation = Preparation.from_json(facts["preparation"])
-    if len(preparation.inputs) != network.inputs:
-        raise ValueError(
-            f"the preparation makes {len(preparation.inputs)} inputs, and the network takes "
-            f"{network.inputs}"
-        )
-    task = _task(facts["task"], network)
+    task = _task(facts["task"])
     mean, scale = facts["target_mean"], facts["target_scale"]
-    if type(mean) is not float or type(scale) is not float or not 0 < scale < math.inf:
-        raise ValueError("the scale of the target is not a positive number")
-    check_arrays(
-        arrays,
-        {name: Expected(shape, facts["dtype"]) for name, shape in network.shapes.items()},
-    )
-    parameters = {name: arrays[name] for name in network.shapes}
+    if type(mean) is not float or type(scale) is not float:
+        raise ValueError(f"the target's mean {mean!r} and scale {scale!r} are not numbers")
+    shapes = network.shapes
+    check_arrays(arrays, {name: Expected(shape, facts["dtype"]) for name, shape in shapes.items()})
+    parameters = {name: arrays[name] for name in shapes}
     return Model(network, parameters, preparation, task, mean, scale)
 
 
-def _task(document: Any, network: Network) -> Task:
+def _task(document: Any) -> Task:
     if not isinstance(document, dict) or document.keys() != {"target", "kind", "classes"}:
         raise ValueError("the task has not just target, kind and classes")
     target, kind, classes = document["target"], document["kind"], document["classes"]
-    expected = "classes" if TARGETS[network.loss] == "classes" else "numbers"
-    if type(target) is not str or kind != expected:
-        raise ValueError(f"the task is not to predict {expected}, as the network does")
-    count = max(network.outputs, 2) if kind == "classes" else 0
-    if not isinstance(classes, list) or len(classes) != count:
-        raise ValueError(f"the classes are not a list of {count}")
-    if {type(name) for name in classes} not in ({str}, {int}, set()):
-        raise ValueError("the classes are neither all texts nor all integers")
+    if type(target) is not str:
+        raise ValueError(f"the target of the task must be a text, not {target!r}")
+    if kind not in ("classes", "numbers"):
+        raise ValueError(f"the kind of the task must be classes or numbers, not {kind!r}")
+    types = {type(name) for name in classes} if isinstance(classes, list) else None
+    if types not in ({str}, {int}, set()):
+        raise ValueError("the classes are not a list of texts, or of integers")
     if len({*classes}) < len(classes):
         raise ValueError("a class is there twice")
     return Task(target, kind, tuple(classes))

@@ -20,7 +20,9 @@ def dumps(document: Any) -> bytes:
         UTF-8, indented, to be read by people too.
     """
     text = json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False)
-    return text.encode() + b"\n"
+    # A name of a file may hold half a character, which UTF-8 lacks. Of it this makes \\udc80, which
+    # JSON reads as what it was.
+    return text.encode(errors="backslashreplace") + b"\n"
 
 
 def loads(content: bytes) -> Any:
@@ -29,14 +31,17 @@ def loads(content: bytes) -> Any:
     Raises
     ------
     ValueError
-        If it is not JSON in UTF-8, holds NaN or an infinity, or has a key twice.
+        If it is not JSON in UTF-8, holds NaN, an infinity or a number too large for a float, or
+        has a key twice.
     """
     try:
         text = content.decode()
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8 text") from None
     try:
-        return json.loads(text, parse_constant=_refuse, object_pairs_hook=_object)
+        return json.loads(
+            text, parse_constant=_refuse, parse_float=_float, object_pairs_hook=_object
+        )
     except json.JSONDecodeError as error:
         raise ValueError(f"it is not JSON (line {error.lineno}: {error.msg})") from None
     except RecursionError:
@@ -84,6 +89,13 @@ def _finite(document: Any) -> Any:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"it holds {constant}, which is not JSON")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"it holds {text}, which is too large")
+    return number
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -358,7 +358,7 @@ _ENTRIES = {
 
 
 def _column_from_json(document: Any) -> PreparedColumn:
-    if not isinstance(document, dict) or document.get("kind") not in _ENTRIES:
+    if not isinstance(document, dict) or document.get("kind") not in (*_ENTRIES,):
         raise ValueError("a column of the preparation is neither of numbers nor of categories")
     kind = document["kind"]
     entries = {key: value for key, value in document.items() if key != "kind"}

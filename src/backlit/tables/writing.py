@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from itertools import zip_longest
@@ -15,6 +13,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from backlit.atomic import replacing
 from backlit.tables import arrow
 from backlit.tables.columns import as_array, date_texts, is_missing
 from backlit.tables.formats import Format, compressor, format_of
@@ -222,29 +221,16 @@ def _write_lines(file: IO[bytes], lines: Iterable[str]) -> None:
 def _replacing(path: Path, form: Format) -> Iterator[IO[bytes]]:
     """Open a new file that takes the place of ``path`` when the block ends well."""
     try:
-        # In the same folder, since only within one file system is a rename one indivisible act.
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise ValueError(f"{path} cannot be written: {error.strerror}") from None
-    try:
-        with os.fdopen(handle, "wb") as file:
+        with replacing(path) as file:
             if form.compressed:
                 with compressor(file) as compressed:
                     yield compressed  # type: ignore[misc]
             else:
                 yield file
-            file.flush()
-            os.fsync(file.fileno())  # the content must reach the disk before the name does
-        # mkstemp lets nobody else read, which is meant only where the older file does so too.
-        os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else 0o644)
-        os.replace(temporary, path)
-    except BaseException as error:
-        os.unlink(temporary)
-        if isinstance(error, OSError):
-            raise ValueError(f"{path} cannot be written: {error.strerror}") from None
-        if isinstance(error, UnicodeEncodeError):
-            raise ValueError(
-                f"{path} cannot be written: a cell or a name holds "
-                f"{error.object[error.start]!r}, which is no character; remove it"
-            ) from None
-        raise
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written: {error.strerror or error}") from None
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{path} cannot be written: a cell or a name holds {error.object[error.start]!r}, "
+            "which is no character; remove it"
+        ) from None
