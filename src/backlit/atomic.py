@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -88,5 +89,8 @@ def remove_leftovers(folder: Path) -> None:
         Into which nobody else may be writing.
     """
     for leftover in folder.glob(f"{PREFIX}*"):
-        with suppress(OSError):
-            leftover.unlink()
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                leftover.unlink()

@@ -269,6 +269,38 @@ def test_diverging_exits_with_1_and_says_why(table, tmp_path, capsys):
     assert Run(tmp_path / "run").document()["status"] == "diverged"
 
 
+def test_a_pipe_that_closes_does_not_stop_training(table, tmp_path):
+    out = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "backlit", "train", table, "--target", "label", *SHORT,
+         "--out", out],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    process.stdout.readline()
+    process.stdout.close()
+    with process.stderr:
+        errors = process.stderr.read()
+    assert (process.wait(), errors) == (0, b"")
+    assert Run(out).document()["status"] == "finished"
+
+
+def test_a_closed_output_or_a_narrow_alphabet_is_no_reason_to_fail(table, tmp_path):
+    table.write_text(TEXT.replace("tall", "größer").replace("short", "小"), encoding="utf-8")
+    options = f"{sys.executable} -m backlit train {table} --target label --hidden 4 --epochs 2"
+    closed = subprocess.run(f"{options} --out {tmp_path}/a >&-", shell=True, capture_output=True)
+    assert (closed.returncode, closed.stderr) == (0, b"")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    narrow = subprocess.run(f"{options} --out {tmp_path}/b", shell=True, capture_output=True,
+                            env=environment)  # fmt: skip
+    assert (narrow.returncode, narrow.stderr) == (0, b"")
+
+
+def test_figures_that_are_not_finite_are_null_in_json(table, tmp_path, capsys):
+    assert train(table, "--initial", "1e30", "--json", out=tmp_path / "run") == 1
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[-1]["status"] == "diverged"
+
+
 # ----- What is refused ---------------------------------------------------------------------------
 
 

@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ import pytest
 import backlit
 from backlit.fitting import Watcher, fit, predict
 from backlit.runs import Run
-from backlit.training import LBFGS, Constant, GradientDescent, Rprop
+from backlit.training import LBFGS, Constant, GradientDescent, Penalties, Rprop
 
 rng = np.random.default_rng(0)
 ROWS = 240
@@ -104,6 +107,33 @@ def test_rows_of_weight_zero_do_not_count(tmp_path):
     right = np.arange(ROWS) % 2 == 1
     assert "trust" not in run.model().preparation.names
     assert np.mean(run.predict(TABLE)[right] == rich[right]) > 0.9
+
+
+def test_scores_and_baseline_are_weighted_as_training_is(tmp_path):
+    weights = np.where(rich == "yes", 3.0, 0.5)
+    run = fit({**TABLE, "w": weights}, "rich", weights="w", out=tmp_path / "run", **SMALL)
+    document = run.document()
+    best = run.epochs()[document["outcome"]["best_epoch"] - 1]
+    scores = document["outcome"]["scores"]
+    assert scores["accuracy"] == pytest.approx(best.validation_score)
+    assert scores["log loss"] == pytest.approx(best.validation_loss, rel=1e-5)
+    assert document["prepared"]["baseline"]["accuracy"] == pytest.approx(3 / 3.5, abs=0.02)
+
+
+@pytest.mark.parametrize("size", [(512, 512), (8,)])
+def test_the_bits_do_not_depend_on_the_threads_of_blas(size, tmp_path):
+    script = (
+        "import sys, numpy as np, backlit\n"
+        "x = np.random.default_rng(0).normal(size=(600, 60))\n"
+        "table = {f'x{i}': column for i, column in enumerate(x.T)}\n"
+        "table['y'] = x[:, 0] * x[:, 1]\n"
+        f"backlit.fit(table, 'y', out=sys.argv[1], hidden={size}, batch_size=256, epochs=2)\n"
+    )
+    for threads in "12":
+        environment = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        command = [sys.executable, "-c", script, tmp_path / threads]
+        subprocess.run(command, check=True, env=environment)
+    assert bits(Run(tmp_path / "1")) == bits(Run(tmp_path / "2"))
 
 
 # ----- What is used and said ---------------------------------------------------------------------
@@ -264,7 +294,7 @@ def test_fine_tuning_to_other_classes_begins_with_a_new_output_layer(tmp_path):
     first = fit(TABLE, "rich", out=tmp_path / "first", epochs=20, hidden=(16,))
     table = {**TABLE, "third": rng.choice(["a", "b", "c"], ROWS)}
     run = fit(
-        table, "third", out=tmp_path / "other", start=first.folder, epochs=1, ignore=["rich"],
+        table, "third", out=tmp_path / "other", start=first.folder, epochs=1,
         optimizer=GradientDescent(1e-12),
     )  # fmt: skip
     old, new = first.model(), run.model()
@@ -281,6 +311,53 @@ def test_fine_tuning_on_fewer_classes_keeps_the_others(tmp_path):
     fewer = {name: np.asarray(column)[some] for name, column in table.items()}
     run = fit(fewer, "rich", out=tmp_path / "fewer", start=first, epochs=2)
     assert run.model().task.classes == ("cook", "judge", "nurse")
+
+
+def test_the_network_to_start_from_must_not_read_its_own_target(tmp_path):
+    first = fit(TABLE, "rich", out=tmp_path / "first", **SMALL)
+    for changes, what in (({"target": "job"}, "target"), ({"weights": "age"}, "weights")):
+        with pytest.raises(ValueError, match=f"is an input of the run .* cannot be the {what}"):
+            fit(TABLE, **{"target": "rich", **changes}, start=first, out=tmp_path / "x")
+    for option in ("ignore", "categories"):
+        with pytest.raises(ValueError, match="ignore and categories cannot be given with a run to"):
+            fit(TABLE, "rich", start=first, out=tmp_path / "x", **{option: ["age"]})
+    assert not (tmp_path / "x").exists()
+
+
+def test_another_kind_of_target_begins_with_a_new_output_layer(tmp_path):
+    first = fit(TABLE, "rich", out=tmp_path / "first", **SMALL)
+    table = {**TABLE, "pay": pay}
+    run = fit(table, "pay", out=tmp_path / "second", start=first, epochs=2)
+    assert run.document()["prepared"]["notes"][0] == (
+        "Predicting 'pay': numbers, since not all are whole."
+    )
+    assert run.model().task.kind == "numbers"
+    assert run.model().network.outputs == 1
+
+
+# ----- Codes that look like numbers --------------------------------------------------------------
+
+
+@pytest.fixture
+def coded(tmp_path):
+    """Return files of codes: all of them, and some that are only digits."""
+    codes = np.array(["007", "12", "A1"])[np.arange(ROWS) % 3]
+    is_seven = np.where(codes == "007", "01", "02")
+    table = {"code": codes, "x": age, "y": is_seven}
+    digits = codes != "A1"
+    whole = write_csv(tmp_path / "whole.csv", table)
+    return whole, write_csv(tmp_path / "digits.csv", {k: v[digits] for k, v in table.items()})
+
+
+def test_codes_are_read_alike_in_every_file(coded, tmp_path):
+    whole, digits = coded
+    run = fit(whole, "y", validation=digits, categories=["y"], out=tmp_path / "run", epochs=60)
+    said = run.document()["outcome"]["scores"]["accuracy"]
+    _, scores = predict(run, digits)
+    assert said == scores["accuracy"] > 0.9
+    again = fit(digits, "y", start=run, out=tmp_path / "again", epochs=1)
+    assert again.model().task.classes == ("01", "02")
+    assert again.epochs()[0].train_loss < 0.5
 
 
 def test_what_does_not_fit_the_weights_to_start_from_is_refused(tmp_path):
@@ -331,6 +408,14 @@ def with_cells(column, **cells):
         (TABLE, {"activation": "rilu"}, "activation must be one of .*, not 'rilu'"),
         (TABLE, {"hidden": (0,)}, "the sizes of layers are integers from 1 on, not 0"),
         (TABLE, {"dropout": 1.0}, "dropout must be a number from 0 to below 1"),
+        (TABLE, {"optimizer": LBFGS(), "dropout": 0.1}, "L-BFGS needs the same objective at each"),
+        (TABLE, {"optimizer": LBFGS(), "penalties": Penalties(l1=0.1)}, "neither l1 nor clip_norm"),
+        (changed(w=np.zeros(ROWS)), {"weights": "w"}, "weights must be 204 numbers from 0"),
+        (TABLE, {"hidden": (10**12,)}, "a network 1-1000000000000-2 is too large to hold"),
+        (TABLE, {"optimizer": "adm"}, "optimizer must be one of .*, not 'adm'"),
+        (TABLE, {"optimizer": GradientDescent}, "the optimizer must be one of .* or made of one"),
+        (TABLE, {"optimizer": None}, "the optimizer must be one of .* not None"),
+        (TABLE, {"dtype": "zz"}, "dtype must be float32 or float64, not zz"),
         (TABLE, {"validation": 1.5}, "validation must be between 0 and 1, not 1.5"),
         (TABLE, {"epochs": 0}, "epochs must be 1 or more and whole, not 0"),
         (TABLE, {"loss_options": {"delta": 1.0}}, "the loss options .* need a loss"),
@@ -353,6 +438,34 @@ def test_a_folder_that_is_taken_is_refused_before_anything_is_read(tmp_path):
     with pytest.raises(ValueError, match="is not empty, and a run never overwrites"):
         fit("there-is-no-such-file.csv", "y", out=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    settings = {
+        "hidden": np.array([8]), "epochs": np.int64(3), "seed": np.uint8(1),
+        "batch_size": np.int32(9), "dropout": np.float32(0.5), "validation": np.float32(0.25),
+        "penalties": Penalties(np.float64(0)),
+    }  # fmt: skip
+    run = fit(TABLE, "rich", out=tmp_path / "numpy", **settings)
+    plain = {
+        "hidden": 8, "epochs": 3, "seed": 1, "batch_size": 9, "dropout": 0.5, "validation": 0.25,
+    }  # fmt: skip
+    assert bits(run) == bits(fit(TABLE, "rich", out=tmp_path / "plain", **plain))
+
+
+def test_a_setting_that_there_is_not_is_refused_with_those_there_are(tmp_path):
+    with pytest.raises(TypeError, match=r"no setting 'learning_rate', but .* the optimizer's"):
+        fit(TABLE, "rich", out=tmp_path / "run", learning_rate=0.1)
+
+
+def test_a_target_names_no_folder_elsewhere(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for name in ("../evil", "/abs", "a/b", "x" * 300, "..."):
+        run = fit({"age": age, name: rich}, name, **SMALL)
+        assert run.folder.parent.name == "backlit-runs"
+        assert len(run.folder.name) < 70
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
 
 
 def test_training_that_diverges_keeps_the_best_and_says_why(tmp_path):

@@ -14,7 +14,7 @@ import pytest
 from backlit.fitting import fit, resume
 from backlit.fitting import recorder as recording
 from backlit.runs import Run
-from backlit.training import LBFGS, Constant, Momentum
+from backlit.training import LBFGS, Adam, Constant, Momentum
 
 rng = np.random.default_rng(0)
 ROWS = 200
@@ -76,11 +76,27 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_bits(plan, number, tmp_p
 
 def test_more_epochs_are_as_if_they_had_been_asked_for_at_once(tmp_path):
     few = fit(TABLE, "y", out=tmp_path / "few", **{**PLAN, "epochs": 4})
-    with pytest.raises(ValueError, match=r"is at its end \(finished all 4 epochs\)"):
+    with pytest.raises(ValueError, match=r"has 4 epochs already \(finished all 4 epochs\)"):
         resume(few, TABLE)
     more = resume(few, TABLE, epochs=12)
     assert figures(more) == figures(fit(TABLE, "y", out=tmp_path / "many", **PLAN))
     assert more.document()["settings"]["epochs"] == 12
+
+
+def test_a_run_that_stopped_early_goes_on_with_more_patience_only(tmp_path):
+    plan = {"hidden": (8,), "epochs": 80, "patience": 2, "optimizer": Adam(0.05)}
+    early = fit(TABLE, "y", out=tmp_path / "early", **plan)
+    done = len(early.epochs())
+    assert done < 60
+    for given in ({}, {"epochs": 200}, {"patience": 2}):
+        with pytest.raises(ValueError, match="to go on, give a patience above 2, or of 0"):
+            resume(early, TABLE, **given)
+    with pytest.raises(ValueError, match=rf"has {done} epochs already .*give more epochs"):
+        resume(early, TABLE, epochs=done - 1)
+    more = resume(early, TABLE, patience=0)
+    assert len(more.epochs()) == 80
+    whole = fit(TABLE, "y", out=tmp_path / "whole", **{**plan, "patience": None})
+    assert figures(more) == figures(whole)
 
 
 def test_lbfgs_goes_on_from_its_last_iterate(tmp_path):
@@ -255,7 +271,7 @@ def test_a_file_that_has_moved_can_be_named(tmp_path):
     [
         ("run.json", b"{", r"run\.json cannot be read: it is not JSON"),
         ("run.json", b'{"format": "backlit-run", "version": 9}', "of version 9, .* newer Backlit"),
-        ("run.json", b'{"format": "backlit-run", "version": 1}', "does not say what was prepared"),
+        ("run.json", b'{"format": "backlit-run", "version": 1}', "it is not as it was written"),
         ("checkpoint", b"junk", "checkpoint cannot be read as a checkpoint: it is damaged"),
         ("model.backlit", b"junk", "model.backlit cannot be read as a model: it is damaged"),
         ("run.json", None, r"there is no run in .*: it has no run\.json"),

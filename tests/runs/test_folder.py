@@ -267,9 +267,25 @@ def test_documents_survive_and_are_replaced(tmp_path):
     assert run.document() == {
         "status": "finished", "scores": {"R2": 0.1}, "names": ["ä"], "none": None
     }  # fmt: skip
-    assert json.loads((run.folder / "run.json").read_text("utf-8")) == {
-        "format": "backlit-run", "version": 1, **run.document()
-    }  # fmt: skip
+    written = json.loads((run.folder / "run.json").read_text("utf-8"))
+    assert written.pop("digest").startswith("sha256:")
+    assert written == {"format": "backlit-run", "version": 1, **run.document()}
+
+
+def test_every_changed_character_of_a_document_is_noticed(tmp_path):
+    run = create(tmp_path / "run")
+    path = run.folder / "run.json"
+    content, document = path.read_bytes(), run.document()
+    for position in range(len(content)):
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << (position % 8)
+        path.write_bytes(damaged)
+        try:
+            found = run.document()
+        except ValueError as error:
+            assert str(error).startswith(f"{path} cannot be read: ")
+        else:  # a blank of another kind
+            assert found == document
 
 
 def test_what_is_not_finite_becomes_null(tmp_path):

@@ -116,7 +116,7 @@ def test_what_a_killed_process_left_half_written_is_removed_and_nothing_else(tmp
     (tmp_path / ".notes").write_text("somebody's")
     (tmp_path / ".backlit-folder").mkdir()
     with locked(tmp_path):
-        assert sorted(p.name for p in tmp_path.iterdir()) == [".backlit-folder", ".notes", "lock"]
+        assert sorted(p.name for p in tmp_path.iterdir()) == [".notes", "lock"]
 
 
 def test_who_is_refused_removes_nothing(tmp_path):

@@ -138,14 +138,37 @@ def test_inputs_too_large_for_the_first_step_are_named():
     linear = Network(2, (), 1, loss="squared_loss")
     result = train(linear, (x * 1e30, numbers), (x, numbers), epochs=3)
     assert result.outcome == "diverged"
-    assert "epoch 1, at step 1, the first: the inputs reach" in result.message
-    assert "standardise the inputs and targets" in result.message
+    assert "epoch 1, at step 1: inputs or targets reach" in result.message
+    assert "too much for the first step; standardise them" in result.message
     assert result.best_epoch == 0
 
 
 def test_float32_is_the_default_and_stays():
     result = train(network, training, validation, epochs=2)
     assert {array.dtype for array in result.parameters.values()} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"optimizer": Adam(weight_decay=1e9)}, "since the weight decay 1e+09 is too large"),
+        (
+            {"penalties": Penalties(l2=1e20), "optimizer": GradientDescent()},
+            "most likely since l2 1e+20 is too large",
+        ),
+        ({"optimizer": GradientDescent(1e30)}, "the learning rate 1e+30 is too large"),
+        ({"start": 1e30}, "; begin with smaller ones"),
+    ],
+)
+def test_the_likely_cause_of_a_loss_that_is_not_finite_is_named(settings, message):
+    linear = Network(2, (4,), 1, loss="squared_loss")
+    if "start" in settings:
+        start = {name: 1e30 * array for name, array in linear.parameters(0).items()}
+        start["W1"][0, 0] = 1e30
+        settings = {"start": start}
+    result = train(linear, (x, numbers), (x, numbers), epochs=50, **settings)
+    assert result.outcome == "diverged"
+    assert message in result.message
 
 
 def test_each_epoch_is_reported_once():

@@ -30,6 +30,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0; 1 if training diverged; 2 for bad input (with one sentence on stderr); 130
         after Ctrl-C.
     """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # it was closed before we began
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # not every terminal has every letter
     arguments = _parser().parse_args(argv)
     try:
         return arguments.verb(arguments)
@@ -37,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read the output has stopped, as `head` does; nothing more can be said there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except MemoryError:
+        print("backlit: there is not enough memory for this network and table", file=sys.stderr)
+        return BAD_INPUT
     except (ValueError, OSError) as error:
         print(f"backlit: {error}", file=sys.stderr)
         return BAD_INPUT

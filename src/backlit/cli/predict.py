@@ -10,6 +10,7 @@ from pathlib import Path
 from backlit.cli.summary import number
 from backlit.fitting import predict as predict_file
 from backlit.tables.formats import format_of
+from backlit.tables.wording import counted
 
 
 def predict(run: str, file: str, out: str | None) -> None:
@@ -36,10 +37,14 @@ def predict(run: str, file: str, out: str | None) -> None:
             written = Path(folder, f"predictions.{form.name}")
             columns, scores = predict_file(run, file, written)
             with written.open("rb") as rows:
-                sys.stdout.flush()
-                shutil.copyfileobj(rows, sys.stdout.buffer)
-                sys.stdout.buffer.flush()
+                try:
+                    shutil.copyfileobj(rows, sys.stdout.buffer)
+                    sys.stdout.buffer.flush()
+                except BrokenPipeError:
+                    raise
+                except OSError as error:
+                    raise OSError(f"the output cannot be written ({error.strerror})") from None
     # Beside the rows, which may go into a pipe.
-    rows_count = f"{len(columns['prediction']):,} rows predicted"
+    rows_count = f"{counted(len(columns['prediction']), 'row')} predicted"
     measured = ", ".join(f"{name} {number(value)}" for name, value in scores.items())
     print(f"{rows_count}{'; ' if measured else ''}{measured}.", file=sys.stderr)

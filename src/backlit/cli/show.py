@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backlit.cli.curve import curve
-from backlit.cli.summary import network_lines, scores_line, sentence
+from backlit.cli.summary import kept_line, network_lines, sentence
 from backlit.cli.watchers import duration
 from backlit.runs import Run
 from backlit.training import Epoch
@@ -79,9 +79,5 @@ def lines(run: Run, document: Mapping[str, Any], epochs: list[Epoch], width: int
 
 def _status(document: Mapping[str, Any]) -> str:
     if document["status"] not in STATUS and "outcome" in document:
-        outcome = document["outcome"]
-        return (
-            f"{sentence(outcome['message'])}\n"
-            f"Kept epoch {outcome['best_epoch']}: {scores_line(document)}"
-        )
+        return f"{sentence(document['outcome']['message'])}\n{kept_line(document)}"
     return STATUS["training"]

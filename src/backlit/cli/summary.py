@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backlit.runs import Run
+from backlit.tables.wording import counted
 
 
 def introduction(run: Run, document: Mapping[str, Any]) -> str:
@@ -33,14 +34,18 @@ def ending(run: Run, document: Mapping[str, Any]) -> str:
     went_on = ""
     if document["status"] == "interrupted":
         went_on = f"\nTo go on: backlit train --resume {run.folder}"
-    kept = f"Kept epoch {outcome['best_epoch']}"
-    if outcome["best_epoch"] == 0:
-        kept = "Kept the weights of the start, since no epoch was better"
     return (
         f"{sentence(outcome['message'])} It took {outcome['seconds']:.1f} s.\n"
-        f"{kept}: {scores_line(document)}\n"
+        f"{kept_line(document)}\n"
         f"The run is in {run.folder}{went_on}"
     )
+
+
+def kept_line(document: Mapping[str, Any]) -> str:
+    """Return which epoch was kept, and its scores."""
+    best = document["outcome"]["best_epoch"]
+    kept = f"epoch {best}" if best else "the weights of the start, since no epoch was better"
+    return f"Kept {kept}: {scores_line(document)}"
 
 
 def network_lines(document: Mapping[str, Any]) -> list[str]:
@@ -56,7 +61,8 @@ def network_lines(document: Mapping[str, Any]) -> list[str]:
     )
     return [
         f"{rows['training']:,} rows to train on, {rows['validation']:,} held out; "
-        f"{len(prepared['columns'])} columns, {prepared['sizes'][0]} inputs.",
+        f"{counted(len(prepared['columns']), 'column')}, "
+        f"{counted(prepared['sizes'][0], 'input')}.",
         f"Network {'-'.join(map(str, prepared['sizes']))} ({document['network']['activation']}), "
         f"{prepared['parameters']:,} parameters; {prepared['loss']}; {optimizer['name']}{rate}, "
         f"{batch}, seed {settings['seed']}.",
@@ -84,5 +90,5 @@ def sentence(text: str) -> str:
 def number(value: float | None) -> str:
     """Return a number with four digits after the point, or as many as are of use."""
     if value is None:
-        return "none"
+        return "not finite"
     return f"{value:.4f}" if abs(value) < 1000 else f"{value:.6g}"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,7 +10,7 @@ from typing import IO, Any
 
 from backlit.cli.summary import ending, introduction
 from backlit.fitting import Watcher
-from backlit.runs import Run
+from backlit.runs import Run, strict_json
 from backlit.training import Epoch, State
 
 PLAIN_LINES = 10
@@ -60,11 +59,7 @@ class JsonLines(Watcher):
         self._print({"event": "ended", "run": str(run.folder), **outcome})
 
     def _print(self, document: dict[str, Any]) -> None:
-        finite = {
-            key: None if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in document.items()
-        }
-        print(json.dumps(finite, ensure_ascii=False, allow_nan=False), file=self.file, flush=True)
+        say(strict_json.line(document), self.file)
 
 
 class PlainLines(Watcher):
@@ -101,7 +96,7 @@ class PlainLines(Watcher):
             self.unsaid = None
 
     def _print(self, text: str) -> None:
-        print(text, file=self.file, flush=True)
+        say(text, self.file)
 
 
 class Bar(Watcher):
@@ -146,6 +141,14 @@ class Bar(Watcher):
         """Print what came out."""
         self.progress.stop()
         self.console.print(ending(run, document), soft_wrap=True, markup=False)
+
+
+def say(text: str, file: IO[str]) -> None:
+    """Print, as long as somebody reads; training is not to be lost when a pipe closes."""
+    try:
+        print(text, file=file, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
 
 
 def figures(epoch: Epoch, epochs: int, score: str) -> str:

@@ -109,9 +109,11 @@ def prepare(
     data = plan.data
     names = _columns(table, data)
     kind = data.kind or plan.network.kind
+    if base is not None:
+        _check_not_inputs(data, base)
+        if base.task.target == data.target:
+            kind = kind or base.task.kind
     task, sentence = decide_task(table, data.target, kind)
-    if kind is None and base is not None and base.task.kind != task.kind:
-        task, sentence = decide_task(table, data.target, base.task.kind)
     wanted = _network_plan(plan.network, task, base)
     loss = _loss(wanted.loss, task)
     notes = [sentence]
@@ -134,14 +136,16 @@ def prepare(
     else:
         check_columns(held_out, [*preparation.names, data.target])
         held_out = _known(_with_target(held_out, data.target, notes), task, notes)
+    weights = [_weights(part, data.weights) for part in (training_table, held_out)]
     mean, scale = _target_scale(training_table, task, loss)
     if base is not None and same_outputs:
         mean, scale = base.target_mean, base.target_scale
     dtype = plan.settings.dtype_meant()
 
-    def arrays(part: Table) -> Arrays:
-        y = _target(part, task, mean, scale, loss)
-        return preparation.apply(part, dtype), y, _weights(part, data.weights)
+    training_arrays, held_out_arrays = (
+        (preparation.apply(part, dtype), _target(part, task, mean, scale, loss), weight)
+        for part, weight in zip((training_table, held_out), weights, strict=True)
+    )
 
     return Data(
         network=wanted.build(len(preparation.inputs), len(task.classes), loss),
@@ -150,11 +154,11 @@ def prepare(
         target_mean=mean,
         target_scale=scale,
         same_outputs=same_outputs,
-        training=arrays(training_table),
-        validation=arrays(held_out),
+        training=training_arrays,
+        validation=held_out_arrays,
         validation_table=held_out,
         notes=tuple(notes),
-        baseline=_baseline(training_table, held_out, task),
+        baseline=_baseline(training_table, held_out, task, weights),
     )
 
 
@@ -175,6 +179,16 @@ def _columns(table: Table, data: DataPlan) -> list[str]:
     if not names:
         raise ValueError(f"{table.source} has no column to predict from, besides {data.target!r}")
     return names
+
+
+def _check_not_inputs(data: DataPlan, base: Model) -> None:
+    """Refuse a target that the network to start from would read."""
+    for what, name in (("target", data.target), ("weights", data.weights)):
+        if name in base.preparation.names:
+            raise ValueError(
+                f"{name!r} is an input of the run to start from, and cannot be the {what}; start "
+                "from another run, or anew"
+            )
 
 
 def _with_target(table: Table, target: str, notes: list[str]) -> Table:
@@ -284,13 +298,22 @@ def _split(
 # ----- Baseline ----------------------------------------------------------------------------------
 
 
-def _baseline(training: Table, held_out: Table, task: Task) -> dict[str, float]:
+def _baseline(
+    training: Table, held_out: Table, task: Task, weights: list[NDArray[np.float64] | None]
+) -> dict[str, float]:
     """Return the scores of predicting the training part's shares of classes, or its mean."""
+    known, other = weights
     if task.kind == "classes":
-        counts = np.bincount(task.codes(training), minlength=len(task.classes))
-        shares = np.broadcast_to(counts / np.sum(counts), (len(held_out), len(counts)))
-        return class_scores(shares, task.codes(held_out))
-    known, true = training[task.target], held_out[task.target]
-    assert isinstance(known, Numbers) and isinstance(true, Numbers)
-    mean, _ = mean_and_deviation(known.values)
-    return number_scores(np.full(len(true), mean), true.values)
+        counts = np.bincount(task.codes(training), known, minlength=len(task.classes))
+        total = np.sum(counts)
+        shares = counts / total if total > 0 else np.full(len(counts), 1 / len(counts))
+        predicted = np.broadcast_to(shares, (len(held_out), len(counts)))
+        return class_scores(predicted, task.codes(held_out), other)
+    numbers, true = training[task.target], held_out[task.target]
+    assert isinstance(numbers, Numbers)
+    assert isinstance(true, Numbers)
+    # Divided before it is added up: 1e308 has no sum.
+    largest = max(1.0, float(np.max(np.abs(numbers.values))))
+    some = known if known is not None and np.sum(known) > 0 else None
+    mean = float(np.average(numbers.values / largest, weights=some)) * largest
+    return number_scores(np.full(len(true), mean), true.values, other)

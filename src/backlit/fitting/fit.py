@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -15,25 +16,22 @@ import backlit
 from backlit.fitting.data import Data, prepare
 from backlit.fitting.plan import DataPlan, NetworkPlan, Plan
 from backlit.fitting.recorder import Recorder
+from backlit.fitting.sources import Source, file_of, read, read_like, texts_of
 from backlit.fitting.watcher import Watcher
 from backlit.networks.network import Parameters
 from backlit.runs.folder import Run, numbered
 from backlit.runs.lock import locked
 from backlit.runs.model import Model
-from backlit.tables.reading import read_table
 from backlit.tables.table import Table
 from backlit.tables.task import Kind
 from backlit.training.lbfgs import LBFGS
-from backlit.training.loop import Callback, Training, initial_state, train
+from backlit.training.loop import Callback, Training, check, initial_state, train
 from backlit.training.optimizers import AdamW, Optimizer
 from backlit.training.parameters import Layout
 from backlit.training.schedules import ReduceOnPlateau
 from backlit.training.scores import score_name
-from backlit.training.settings import Settings
+from backlit.training.settings import Settings, changed
 from backlit.training.state import State
-
-Source: TypeAlias = Table | Mapping[str, Any] | Path | str
-"""A table, a mapping of names to arrays, a pandas data frame, or a file."""
 
 PARENT = "backlit-runs"
 
@@ -141,31 +139,38 @@ def fit(
     array(['small', 'large'], dtype='<U5')
     """
     given = {
-        "hidden": None if hidden is None else tuple(hidden), "activation": activation,
+        "hidden": _sizes(hidden), "activation": activation,
         "loss": loss, "loss_options": loss_options, "dropout": dropout, "initial": initial,
     }  # fmt: skip
     given = {name: value for name, value in given.items() if value is not None}
     base = None if start is None else _run(start).model()
-    settings = replace(settings or default_settings(changes.get("optimizer")), **changes)
-    share = validation if isinstance(validation, int | float) else DataPlan.validation
+    if base is not None and (ignore or categories):
+        raise ValueError(
+            "ignore and categories cannot be given with a run to start from, whose columns are "
+            "taken over"
+        )
+    settings = changed(settings or default_settings(changes.get("optimizer")), **changes)
+    share = validation if isinstance(validation, Real) else None
     plan = Plan(
         DataPlan(
-            target=target, kind=kind, ignore=_names(ignore), categories=_names(categories),
-            weights=weights, validation=share, file=_file(data),
-            validation_file=None if isinstance(validation, int | float) else _file(validation),
+            target=str(target), kind=kind, ignore=_names(ignore), categories=_names(categories),
+            weights=weights, file=file_of(data),
+            **({"validation_file": file_of(validation)} if share is None  # type: ignore[arg-type]
+               else {"validation": float(share)}),
         ),
         _network_plan(base, given),
         settings,
     )  # fmt: skip
     if out is not None:
         Run.check_free(out)
-    table = _read(data, plan.data.categories, "the table")
+    categories = plan.data.categories
+    table = read(data, categories) if base is None else read_like(data, texts_of(base))
     held_out = None
-    if not isinstance(validation, int | float):
-        held_out = _read(validation, plan.data.categories, "the validation table")
+    if share is None:
+        held_out = read_like(validation, texts_of(table), "the validation table")  # type: ignore[arg-type]
     prepared = prepare(table, plan, held_out, base)
-    start_weights = None if base is None else _start_weights(base, prepared, settings)
-    state = initial_state(prepared.network, settings, start_weights)
+    check(prepared.network, prepared.training, prepared.validation, settings)
+    state = initial_state(prepared.network, settings, _start_weights(base, prepared, settings))
     document = {
         "status": "training",
         **plan.to_json(),
@@ -177,7 +182,9 @@ def fit(
             "python": platform.python_version(),
         },
     }
-    run = _create(out, _name(data, target), document, prepared.model(_best(prepared, state)), state)
+    run = _create(
+        out, _name(data, plan.data.target), document, prepared.model(_best(prepared, state)), state
+    )
     with locked(run.folder):
         return _train(run, document, prepared, settings, state, watcher or Watcher(), callbacks)
 
@@ -202,7 +209,7 @@ def resume(
     validation : as for ``data``, optional
         Only where the run was begun with a validation table.
     epochs, patience : int, optional
-        In place of those that the run was begun with.
+        In place of those that the run was begun with. A patience of 0 never stops early.
     watcher, callbacks
         As for `fit`.
 
@@ -230,19 +237,20 @@ def resume(
     with locked(run.folder):
         document = run.document()
         plan = _plan(run, document)
-        changes = {"epochs": epochs, "patience": patience}
-        given: dict[str, Any] = {
-            name: value for name, value in changes.items() if value is not None
-        }
-        settings = replace(plan.settings, **given)
-        _check_end(run, document, given)
+        settings = plan.settings
+        if epochs is not None:
+            settings = changed(settings, epochs=epochs)
+        if patience is not None:
+            settings = changed(settings, patience=patience or None)
         state = run.state(settings)
-        table = _read_again(run, data, plan.data.file, plan, "data")
+        _check_end(run, document, settings, state)
+        model = run.model()
+        table = _read_again(run, data, plan.data.file, model, "data")
         held_out = None
         if plan.data.validation_file is not None or validation is not None:
             file = plan.data.validation_file
-            held_out = _read_again(run, validation, file, plan, "validation data")
-        prepared = prepare(table, plan, held_out, run.model())
+            held_out = _read_again(run, validation, file, model, "validation data")
+        prepared = prepare(table, plan, held_out, model)
         if prepared.fingerprint() != document["prepared"].get("fingerprint"):
             raise ValueError(
                 f"{table.source} does not hold the rows that {run.folder} was begun with; give "
@@ -251,7 +259,13 @@ def resume(
         # The record may be ahead of the checkpoint, or behind it in a copy made while it changed.
         run.write_model(prepared.model(_best(prepared, state)))
         run.rewrite_state(state)
-        document = {**document, "status": "training", "settings": settings.to_json()}
+        moved = {"file": file_of(data)} if data is not None and file_of(data) else {}
+        document = {
+            **document,
+            "status": "training",
+            "data": {**document["data"], **moved},
+            "settings": settings.to_json(),
+        }
         document.pop("outcome", None)
         run.write_document(document)
         return _train(run, document, prepared, settings, state, watcher or Watcher(), callbacks)
@@ -306,12 +320,17 @@ def _facts(data: Data, settings: Settings) -> dict[str, Any]:
 
 def _outcome(training: Training, data: Data) -> dict[str, Any]:
     model = data.model(training.parameters)
+    table, weights = data.validation_table, data.validation[2]
+    with np.errstate(over="ignore", invalid="ignore"):
+        scores = model.scores(table, model.outputs(table), weights)
+    if score_name(data.network) == "D2" and training.best_epoch:
+        scores = {"D2": training.epochs[training.best_epoch - 1].validation_score, **scores}
     return {
         "message": training.message,
         "best_epoch": training.best_epoch,
         "epochs": len(training.epochs),
         "seconds": training.seconds,
-        "scores": model.scores(data.validation_table, model.outputs(data.validation_table)),
+        "scores": scores,
     }
 
 
@@ -324,6 +343,12 @@ def _best(data: Data, state: State) -> Parameters:
 
 def _run(run: Run | Path | str) -> Run:
     return run if isinstance(run, Run) else Run(run)
+
+
+def _sizes(hidden: Sequence[int] | int | None) -> tuple[int, ...] | None:
+    if hidden is None:
+        return None
+    return tuple(hidden) if isinstance(hidden, Iterable) else (hidden,)
 
 
 def _names(names: Sequence[str] | str) -> tuple[str, ...]:
@@ -347,29 +372,20 @@ def _create(
 
 def _name(data: Source, target: str) -> str:
     """Return what a run is called that nobody has named."""
-    file = _file(data)
-    return target if file is None else Path(file).name.split(".")[0] or target
+    file = file_of(data)
+    name = target if file is None else Path(file).name.split(".")[0]
+    # A target may hold anything; a name of a folder may not.
+    return re.sub(r"[^\w-]+", "-", name).strip("-")[:60] or "run"
 
 
-def _file(data: Source) -> str | None:
-    return str(Path(data).resolve()) if isinstance(data, str | Path) else None
-
-
-def _read(data: Source, categories: Sequence[str], name: str) -> Table:
-    if isinstance(data, str | Path):
-        return read_table(data, categories=categories)
-    table = data if isinstance(data, Table) else Table.from_columns(data, source=name)
-    return table.with_categories(categories)
-
-
-def _read_again(run: Run, data: Source | None, file: str | None, plan: Plan, what: str) -> Table:
+def _read_again(run: Run, data: Source | None, file: str | None, model: Model, what: str) -> Table:
     if data is None:
         if file is None:
             raise ValueError(f"{run.folder} was not begun with a file; give its {what} again")
         if not Path(file).exists():
             raise ValueError(f"the {what} of {run.folder} are no longer at {file}; name their file")
         data = file
-    return _read(data, plan.data.categories, "the table")
+    return read_like(data, texts_of(model))
 
 
 def _plan(run: Run, document: Mapping[str, Any]) -> Plan:
@@ -382,16 +398,24 @@ def _plan(run: Run, document: Mapping[str, Any]) -> Plan:
         raise ValueError(f"{run.folder / 'run.json'} cannot be read: {error}") from None
 
 
-def _check_end(run: Run, document: Mapping[str, Any], given: Mapping[str, int]) -> None:
+def _check_end(run: Run, document: Mapping[str, Any], settings: Settings, state: State) -> None:
     """Refuse to go on with a run that is at its end, unless it is told how far."""
     status, outcome = document.get("status"), document.get("outcome", {})
-    message = outcome.get("message", status) if isinstance(outcome, dict) else status
+    message = outcome.get("message", status)
     if status == "diverged":
-        raise ValueError(f"{run.folder} cannot be gone on with: {document['outcome']['message']}")
-    if status in ("finished", "stopped early", "converged") and not given:
+        raise ValueError(f"{run.folder} cannot be gone on with: {message}")
+    if settings.epochs < state.epoch or (settings.epochs == state.epoch and status != "training"):
         raise ValueError(
-            f"{run.folder} is at its end ({message}); to go on, give more epochs, or more patience"
+            f"{run.folder} has {state.epoch} epochs already ({message}); to go on, give more epochs"
         )
+    waited = state.epoch - state.best_epoch
+    if status == "stopped early" and settings.patience is not None and waited >= settings.patience:
+        raise ValueError(
+            f"{run.folder} {message}; to go on, give a patience above {waited}, or of 0, which "
+            "never stops early"
+        )
+    if status == "converged":
+        raise ValueError(f"{run.folder} is at its end: {message}")
 
 
 def _network_plan(base: Model | None, given: Mapping[str, Any]) -> NetworkPlan:
@@ -409,9 +433,22 @@ def _network_plan(base: Model | None, given: Mapping[str, Any]) -> NetworkPlan:
     return NetworkPlan(**{**taken, **given})
 
 
-def _start_weights(base: Model, data: Data, settings: Settings) -> Parameters:
-    """Return the weights to start from: the model's, but for an output layer of another meaning."""
-    fresh = data.network.parameters(settings.seed)
-    last = {f"W{len(data.network.sizes) - 1}", f"b{len(data.network.sizes) - 1}"}
-    anew = not data.same_outputs or data.network.outputs != base.network.outputs
-    return {name: fresh[name] if anew and name in last else base.parameters[name] for name in fresh}
+def _start_weights(base: Model | None, data: Data, settings: Settings) -> Parameters:
+    """Return the weights to start from: a model's, but for an output layer of another meaning."""
+    network = data.network
+    weights = network.parameters(settings.seed, settings.dtype_meant())
+    last = len(network.sizes) - 1
+    if network.targets == "counts":  # the output is the logarithm of a count
+        mean = float(np.average(data.training[1], weights=_column(data.training[2])))
+        weights[f"b{last}"][:] = math.log(max(mean, 1e-3))
+    if base is None:
+        return weights
+    anew = not data.same_outputs or network.outputs != base.network.outputs
+    return {
+        name: weights[name] if anew and name in (f"W{last}", f"b{last}") else base.parameters[name]
+        for name in weights
+    }
+
+
+def _column(weights: Any) -> Any:
+    return None if weights is None else weights[:, np.newaxis]

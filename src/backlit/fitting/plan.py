@@ -9,6 +9,7 @@ from typing import Any
 from backlit.networks.losses import TARGETS
 from backlit.networks.network import Network
 from backlit.tables.task import Kind
+from backlit.training.checks import plain
 from backlit.training.settings import Settings
 
 HIDDEN = (128, 64)
@@ -82,7 +83,9 @@ class NetworkPlan:
     initial: str | float = "automatic"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(self.hidden))
+        object.__setattr__(self, "hidden", tuple(map(plain, self.hidden)))
+        object.__setattr__(self, "dropout", plain(self.dropout))
+        object.__setattr__(self, "initial", plain(self.initial))
         if self.loss == "label_log_loss":
             raise ValueError("label_log_loss is for several targets, and a table has one here")
         if self.loss is None and self.loss_options:

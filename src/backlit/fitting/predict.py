@@ -8,12 +8,10 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
+from backlit.fitting.sources import read_like, texts_of
 from backlit.runs.folder import Run
 from backlit.runs.model import Model
 from backlit.runs.model_file import load_model
-from backlit.tables.columns import Numbers
-from backlit.tables.preparation import CategoryColumn
-from backlit.tables.reading import read_table
 from backlit.tables.table import Table
 from backlit.tables.writing import extend_table
 
@@ -64,7 +62,7 @@ def predict(
     model = _model(run)
     if out is not None and not isinstance(data, str | Path):
         raise ValueError("out needs the name of a file for its data, whose rows are copied")
-    table = _table(data, model)
+    table = read_like(data, texts_of(model))
     outputs = model.outputs(table)
     columns = {"prediction": model.choose(outputs)}
     if model.task.kind == "classes":
@@ -81,17 +79,3 @@ def _model(run: Run | Model | Path | str) -> Model:
     if isinstance(run, Run):
         return run.model()
     return load_model(run) if Path(run).is_file() else Run(run).model()
-
-
-def _table(data: Table | Mapping[str, Any] | Path | str, model: Model) -> Table:
-    if isinstance(data, Table):
-        return data
-    if not isinstance(data, str | Path):
-        return Table.from_columns(data)
-    table = read_table(data)
-    # Codes like 007 that look like numbers here, but were categories in training.
-    categories = {c.name for c in model.preparation.columns if isinstance(c, CategoryColumn)}
-    if any(isinstance(label, str) for label in model.task.classes):
-        categories.add(model.task.target)
-    misread = [name for name in categories if isinstance(table.columns.get(name), Numbers)]
-    return read_table(data, categories=misread) if misread else table

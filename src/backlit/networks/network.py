@@ -75,10 +75,14 @@ class Network:
     initial: str | float = "automatic"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(self.hidden))
+        object.__setattr__(self, "hidden", tuple(map(_plain, self.hidden)))
+        for name in ("inputs", "outputs", "dropout", "initial"):
+            object.__setattr__(self, name, _plain(getattr(self, name)))
         for size in self.sizes:
             if type(size) is not int or size < 1:
                 raise ValueError(f"the sizes of layers are integers from 1 on, not {size!r}")
+        if sum(math.prod(shape) for shape in self.shapes.values()) >= 2**32:
+            raise ValueError(f"a network {'-'.join(map(str, self.sizes))} is too large to hold")
         _check_name("activation", self.activation, ACTIVATIONS)
         _check_name("loss", self.loss, LOSSES)
         if self.loss == "log_loss" and self.outputs < 2:
@@ -245,6 +249,11 @@ class Network:
         if not isinstance(spec["hidden"], list):
             raise ValueError("the network's hidden sizes are not a list")
         return cls(**spec)
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of NumPy as one of Python."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _is_number(value: Any) -> bool:

@@ -7,7 +7,6 @@ neither; those of the schedule are texts.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ def write_checkpoint(path: Path, state: State) -> None:
 
 def to_bytes(state: State) -> bytes:
     """Return the content of a checkpoint."""
-    figures = np.array([astuple(epoch)[1:] for epoch in state.epochs], np.float64)
+    figures = np.array([epoch.figures for epoch in state.epochs], np.float64)
     facts = {
         "step_number": state.step_number,
         "schedule": {

@@ -14,7 +14,7 @@ import sqlite3
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, fields
+from dataclasses import fields
 from pathlib import Path
 from urllib.parse import quote
 
@@ -152,8 +152,8 @@ def _is_of_the_tables(error: sqlite3.OperationalError) -> bool:
 
 def _row(epoch: Epoch) -> tuple[float | None, ...]:
     """Return an epoch as SQLite gives it back: NULL for NaN, and 0.0 for -0.0."""
-    number, *figures = astuple(epoch)
-    return number, *(None if math.isnan(figure) else figure + 0.0 for figure in figures)
+    figures = (None if math.isnan(f) else f + 0.0 for f in epoch.figures)
+    return epoch.number, *figures
 
 
 def _epoch(row: Sequence[object]) -> Epoch | None:

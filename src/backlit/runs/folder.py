@@ -11,6 +11,7 @@ It may be read, and copied, at any time: each file is replaced in one act.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from backlit.atomic import write_atomically
+from backlit.atomic import PREFIX, write_atomically
 from backlit.runs import strict_json
 from backlit.runs.checkpoint import read_checkpoint, write_checkpoint
 from backlit.runs.epochs_file import EpochsFile
@@ -90,6 +91,8 @@ class Run:
         try:
             document = strict_json.loads(path.read_bytes())
             strict_json.check_format(document, FORMAT, VERSION, DOCUMENT)
+            if document.pop("digest", None) != _digest(document):
+                raise ValueError("it is not as it was written")
         except FileNotFoundError:
             raise ValueError(f"there is no run in {self.folder}: it has no {DOCUMENT}") from None
         except ValueError as error:
@@ -151,7 +154,11 @@ class Run:
 
     def write_document(self, document: Mapping[str, Any]) -> None:
         """Write ``run.json``: JSON types; what is not finite becomes null."""
-        content = strict_json.dumps({"format": FORMAT, "version": VERSION, **document})
+        # As it will be read: what is not finite is null.
+        made = strict_json.loads(
+            strict_json.dumps({"format": FORMAT, "version": VERSION, **document})
+        )
+        content = strict_json.dumps({**made, "digest": _digest(made)})
         write_atomically(self.folder / DOCUMENT, content)
 
     def write_model(self, model: Model) -> None:
@@ -204,7 +211,7 @@ class Run:
         folder = Path(folder)
         try:
             if folder.is_dir():
-                if any(path.name not in _UNFINISHED for path in folder.iterdir()):
+                if not all(map(_is_unfinished, folder.iterdir())):
                     raise ValueError(
                         f"{folder} is not empty, and a run never overwrites; name another folder"
                     )
@@ -249,25 +256,16 @@ class Run:
         cls.check_free(folder)
         folder = Path(folder)
         place = folder.resolve() if folder.is_symlink() else folder.absolute()
-        parent = place.parent
         made = [parent for parent in place.parents if not parent.exists()]
-        existed = place.is_dir()
         try:
-            parent.mkdir(parents=True, exist_ok=True)
-            # Written beside it and renamed, so that no one ever sees half a run.
-            with tempfile.TemporaryDirectory(dir=parent, prefix=".backlit-") as beside:
-                new = cls(Path(beside, "run"))
-                new.folder.mkdir()
-                new.write_model(model)
-                new.write_state(state, recorded=0)
-                new.write_document(document)
-                if existed:  # somebody may stand in it: it stays, and is filled
-                    with locked(place):
-                        cls.check_free(folder)
-                        for path in sorted(new.folder.iterdir(), key=_last_is_document):
-                            os.replace(path, place / path.name)
-                else:
-                    os.replace(new.folder, place)
+            if place.is_dir():  # somebody may stand in it, or a disk begin there: it stays
+                cls._fill(place, document, model, state)
+            else:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryDirectory(dir=place.parent, prefix=PREFIX) as beside:
+                    new = cls(Path(beside, "run"))
+                    new._write(document, model, state)
+                    os.replace(new.folder, place)  # no one ever sees half a run
         except BaseException as error:
             with suppress(OSError):
                 for parent in made:
@@ -280,9 +278,38 @@ class Run:
             ) from None
         return cls(folder)
 
+    @classmethod
+    def _fill(cls, place: Path, document: Mapping[str, Any], model: Model, state: State) -> None:
+        """Put the files of a new run into an empty folder, ``run.json`` last."""
+        with locked(place):
+            try:
+                cls.check_free(place)
+                with tempfile.TemporaryDirectory(dir=place, prefix=PREFIX) as inside:
+                    new = cls(Path(inside, "run"))
+                    new._write(document, model, state)
+                    for path in sorted(
+                        new.folder.iterdir(), key=lambda file: file.name == DOCUMENT
+                    ):
+                        os.replace(path, place / path.name)
+            except OSError:
+                for name in _UNFINISHED:
+                    (place / name).unlink(missing_ok=True)
+                raise
 
-def _last_is_document(path: Path) -> bool:
-    return path.name == DOCUMENT
+    def _write(self, document: Mapping[str, Any], model: Model, state: State) -> None:
+        self.folder.mkdir()
+        self.write_model(model)
+        self.write_state(state, recorded=0)
+        self.write_document(document)
+
+
+def _is_unfinished(path: Path) -> bool:
+    return path.name in _UNFINISHED or path.name.startswith(PREFIX)
+
+
+def _digest(document: Mapping[str, Any]) -> str:
+    """Return a text that is the same only for the same document."""
+    return "sha256:" + hashlib.sha256(strict_json.dumps(document)).hexdigest()
 
 
 def numbered(parent: Path | str, name: str) -> Path:

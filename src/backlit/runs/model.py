@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backlit.execution.blas import one_thread
 from backlit.networks.network import Network, Parameters
 from backlit.tables.columns import Numbers
 from backlit.tables.preparation import Preparation
@@ -132,7 +133,8 @@ class Model:
         table = rows if isinstance(rows, Table) else Table.from_columns(rows)
         x = self.preparation.apply(table, self.parameters["W1"].dtype)
         starts = range(0, max(len(x), 1), ROWS_AT_ONCE)
-        parts = [self.network.predict(self.parameters, x[i : i + ROWS_AT_ONCE]) for i in starts]
+        with one_thread(), np.errstate(over="ignore", invalid="ignore"):
+            parts = [self.network.predict(self.parameters, x[i : i + ROWS_AT_ONCE]) for i in starts]
         outputs = np.concatenate(parts)
         if self.task.kind == "classes":
             return outputs
@@ -144,7 +146,9 @@ class Model:
             return np.asarray(self.task.classes)[np.argmax(outputs, axis=-1)]
         return outputs[:, 0]
 
-    def scores(self, table: Table, outputs: NDArray[Any]) -> dict[str, float]:
+    def scores(
+        self, table: Table, outputs: NDArray[Any], weights: NDArray[Any] | None = None
+    ) -> dict[str, float]:
         """Return how good predictions are, for a table that holds the target.
 
         Parameters
@@ -152,6 +156,8 @@ class Model:
         table : Table
         outputs : array, shape (rows, classes) or (rows, 1)
             As `outputs` gives them. Rows without a target do not count.
+        weights : array, shape (rows,), optional
+            How much each row counts.
 
         Returns
         -------
@@ -161,15 +167,19 @@ class Model:
         """
         if self.task.kind == "classes":
             known = ~table[self.task.target].missing
-            return class_scores(outputs[known], self.task.codes(table)[known])
+            chosen = None if weights is None else weights[known]
+            return class_scores(outputs[known], self.task.codes(table)[known], chosen)
         column = table[self.task.target]
         if not isinstance(column, Numbers):
             return {}
         known = np.isfinite(column.values)
-        return number_scores(outputs[known, 0], column.values[known])
+        chosen = None if weights is None else weights[known]
+        return number_scores(outputs[known, 0], column.values[known], chosen)
 
 
-def class_scores(probabilities: NDArray[Any], codes: NDArray[np.intp]) -> dict[str, float]:
+def class_scores(
+    probabilities: NDArray[Any], codes: NDArray[np.intp], weights: NDArray[Any] | None = None
+) -> dict[str, float]:
     """Return accuracy and log loss.
 
     Parameters
@@ -177,6 +187,7 @@ def class_scores(probabilities: NDArray[Any], codes: NDArray[np.intp]) -> dict[s
     probabilities : array, shape (rows, classes)
     codes : array of int, shape (rows,)
         The place of each row's class; -1 for one that the model does not know.
+    weights : array, shape (rows,), optional
 
     Returns
     -------
@@ -189,22 +200,25 @@ def class_scores(probabilities: NDArray[Any], codes: NDArray[np.intp]) -> dict[s
     >>> class_scores(np.array([[0.5, 0.5], [0.25, 0.75]]), np.array([1, 1]))["accuracy"]
     0.5
     """
-    if not len(codes):
+    if not len(codes) or (weights is not None and not np.any(weights)):
         return {}
     right = np.where(codes >= 0, probabilities[np.arange(len(codes)), codes], 0).astype(np.float64)
     tiny = np.finfo(probabilities.dtype).tiny  # the logarithm of a rounded 0 is no number
     return {
-        "accuracy": float(np.mean(np.argmax(probabilities, axis=1) == codes)),
-        "log loss": float(np.mean(-np.log(np.maximum(right, tiny)))),
+        "accuracy": float(np.average(np.argmax(probabilities, axis=1) == codes, weights=weights)),
+        "log loss": float(np.average(-np.log(np.maximum(right, tiny)), weights=weights)),
     }
 
 
-def number_scores(predicted: NDArray[Any], true: NDArray[np.float64]) -> dict[str, float]:
+def number_scores(
+    predicted: NDArray[Any], true: NDArray[np.float64], weights: NDArray[Any] | None = None
+) -> dict[str, float]:
     """Return the root mean squared error, the mean absolute error, and R2.
 
     Parameters
     ----------
     predicted, true : array, shape (rows,)
+    weights : array, shape (rows,), optional
 
     Returns
     -------
@@ -218,14 +232,18 @@ def number_scores(predicted: NDArray[Any], true: NDArray[np.float64]) -> dict[st
     >>> number_scores(np.array([1.0, 3.0]), np.array([1.0, 2.0]))["MAE"]
     0.5
     """
-    if not len(true):
+    if not len(true) or (weights is not None and not np.any(weights)):
         return {}
-    error = predicted - true
+    # In units of the largest number: 1e200 has no square.
+    largest = max(float(np.max(np.abs(true))), np.finfo(np.float64).tiny)
+    error, true = (predicted - true) / largest, true / largest
+    squared = np.average(error**2, weights=weights)
+    mean = np.average(true, weights=weights)
+    variance = np.average((true - mean) ** 2, weights=weights)
     scores = {
-        "RMSE": float(np.sqrt(np.mean(error**2))),
-        "MAE": float(np.mean(np.abs(error))),
+        "RMSE": float(np.sqrt(squared)) * largest,
+        "MAE": float(np.average(np.abs(error), weights=weights)) * largest,
     }
-    variance = float(np.var(true))
     if variance > 0:
-        scores["R2"] = float(1 - np.mean(error**2) / variance)
+        scores["R2"] = float(1 - squared / variance)
     return scores

@@ -25,6 +25,11 @@ def dumps(document: Any) -> bytes:
     return text.encode(errors="backslashreplace") + b"\n"
 
 
+def line(document: Any) -> str:
+    """Return a document as one line of text; a number that is not finite becomes ``null``."""
+    return json.dumps(_finite(document), ensure_ascii=False, allow_nan=False)
+
+
 def loads(content: bytes) -> Any:
     """Read a document.
 

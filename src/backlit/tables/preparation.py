@@ -257,9 +257,9 @@ def check_columns(table: Table, names: Sequence[str]) -> None:
 
 
 def _check_values(table: Table, name: str) -> None:
-    if len(table) and np.all(table[name].missing):
+    if len(table) and np.all(table[name].missing) and not _is_nameless(name):
         raise ValueError(
-            f"all values of column {name!r} are missing in {table.source}; leave the column out"
+            f"all values of column {name!r} are missing in {table.source}; leave it out with ignore"
         )
     check_slips(table, name)
     check_finite(table, name)
@@ -281,10 +281,15 @@ def _names_each_row(name: str, column: Column) -> bool:
     Each row has a text of its own, as names and numbers of cases do; or it is what a data frame
     writes beside its rows, a column without a name that counts them.
     """
+    if len(column) <= 2 or np.any(column.missing):
+        return False
     if isinstance(column, Texts):
-        return len(column) > 2 and int(np.max(column.counts())) == 1
-    nameless = re.fullmatch(r"column \d+|Unnamed: \d+", name) is not None
-    return nameless and len(column) > 2 and bool(np.all(np.diff(column.values) >= 1))
+        return int(np.max(column.counts())) == 1
+    return _is_nameless(name) and bool(np.all(np.diff(column.values) >= 1))
+
+
+def _is_nameless(name: str) -> bool:
+    return re.fullmatch(r"column \d+|Unnamed: \d+", name) is not None
 
 
 def _prepare(name: str, column: Column) -> PreparedColumn:
@@ -294,8 +299,10 @@ def _prepare(name: str, column: Column) -> PreparedColumn:
         return NumberColumn(name, mean, deviation or 1.0, missing)
     counts = column.counts()
     commonest = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
-    kept = [column.levels[code] for code in np.sort(commonest) if counts[code] > 0]
-    other = int(np.sum(counts > 0)) > MOST_LEVELS
+    # Where each text stands in one row only, all that it can tell is that it is there.
+    least = 2 if len(column) > 2 and int(np.max(counts)) == 1 else 1
+    kept = [column.levels[code] for code in np.sort(commonest) if counts[code] >= least]
+    other = int(np.sum(counts > 0)) > len(kept)
     return CategoryColumn(name, tuple(kept), missing, other)
 
 

@@ -6,6 +6,8 @@ import math
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
+
 # The lowest and the highest number that each setting may be, and whether the lowest itself is in.
 # The highest is never in.
 _RANGES: dict[str, tuple[float, float, bool]] = {
@@ -43,10 +45,16 @@ class Checked:
 
     def __post_init__(self) -> None:
         for field in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
+            value = plain(getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
             if value is None and field.default is None:
                 continue
             check_number(field.name, value)
+
+
+def plain(value: Any) -> Any:
+    """Return a number of NumPy as one of Python, which takes the dtype of what it meets."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def check_number(name: str, value: Any) -> None:

@@ -170,15 +170,28 @@ class Descent:
 
     def _explain(self, epoch: int, step_number: int, theta: NDArray[Any]) -> str:
         where = f"the loss is no longer finite in epoch {epoch}, at step {step_number}"
-        inputs = float(np.max(np.abs(self.examples.x)))
+        return f"{where}: {self._cause(step_number, theta)}"
+
+    def _cause(self, step_number: int, theta: NDArray[Any]) -> str:
+        """Return the likely cause of a loss that is not finite, and what to do."""
+        optimizer, penalties = self.optimizer, self.settings.penalties
+        rate, decay = optimizer.learning_rate, optimizer.weight_decay
+        largest = float(np.max(np.abs(theta)))
+        reach = max(float(np.max(np.abs(part))) for part in (self.examples.x, self.examples.y))
+        if step_number == 1 and largest > reach:
+            return f"the weights begin with {largest:.3g}; begin with smaller ones"
         if step_number == 1:
             return (
-                f"{where}, the first: the inputs reach {inputs:.3g}, which is too large for the "
-                "initial weights; standardise the inputs and targets"
+                f"inputs or targets reach {reach:.3g}, too much for the first step; standardise "
+                "them"
             )
-        largest = float(np.max(np.abs(theta)))
-        rate = self.optimizer.learning_rate
+        grown = f"the weights have grown to {largest:.3g}"
+        if rate * decay > 1:
+            return f"{grown}, since the weight decay {decay:g} is too large; try {1e-2:g}"
+        for name, penalty in (("l1", penalties.l1), ("l2", penalties.l2)):
+            if penalty * rate > 1:
+                return f"{grown}, most likely since {name} {penalty:g} is too large; try {1e-4:g}"
         return (
-            f"{where}: the weights have grown to {largest:.3g}, most likely since the learning "
-            f"rate {rate:g} is too large; try {rate / 10:g}, or clip the gradient"
+            f"{grown}, most likely since the learning rate {rate:g} is too large; try "
+            f"{rate / 10:g}, or clip the gradient"
         )

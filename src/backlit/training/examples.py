@@ -59,7 +59,7 @@ class Examples:
         y = _targets(network, arrays[1], len(x), dtype, part)
         weights = np.ones(len(x), dtype)
         if len(arrays) == 3 and arrays[2] is not None:
-            weights = _weights(arrays[2], len(x), part).astype(dtype)
+            weights = _weights(arrays[2], len(x), part, dtype)
             if not np.all(weights):
                 some = weights > 0
                 x, y, weights = x[some], y[some], weights[some]
@@ -112,11 +112,13 @@ def _classes(network: Network, y: NDArray[Any], length: int, part: str) -> NDArr
     return y.astype(np.int64, copy=False)
 
 
-def _weights(weights: Any, length: int, part: str) -> NDArray[Any]:
-    weights = np.asarray(weights, np.float64)
+def _weights(weights: Any, length: int, part: str, dtype: DTypeLike) -> NDArray[Any]:
+    with np.errstate(over="ignore"):
+        weights = np.asarray(weights, dtype)
     if weights.shape != (length,) or not np.all(weights >= 0) or not 0 < np.sum(weights) < np.inf:
         raise ValueError(
-            f"the {part} weights must be {length} numbers from 0 on, finite and not all 0"
+            f"the {part} weights must be {length} numbers from 0 on, finite (also their sum, as "
+            f"{np.dtype(dtype)}) and not all 0"
         )
     return weights
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from backlit.execution.blas import one_thread
 from backlit.networks.losses import LOSSES
 from backlit.networks.network import Network, Parameters
 from backlit.training.descent import Descent, DivergedError, Step, Turn
@@ -18,7 +19,7 @@ from backlit.training.lbfgs import LBFGS, minimise
 from backlit.training.parameters import Layout
 from backlit.training.schedules import ReduceOnPlateau
 from backlit.training.scores import Scorer, scorer_of
-from backlit.training.settings import Settings
+from backlit.training.settings import Settings, changed
 from backlit.training.state import Epoch, State
 
 Callback: TypeAlias = Callable[[Epoch, State], object]
@@ -124,29 +125,61 @@ def train(
     >>> trained.epochs[-1].validation_score > 0.95
     True
     """
-    settings = replace(settings or Settings(), **changes)
+    settings = changed(settings or Settings(), **changes)
     dtype = settings.dtype_meant()
     examples = Examples.of(network, training, dtype, "training")
     held_out = None
     if validation is not None:
         held_out = Examples.of(network, validation, dtype, "validation")
-    elif settings.patience or isinstance(settings.schedule, ReduceOnPlateau):
-        raise ValueError("patience and ReduceOnPlateau watch a validation part, and there is none")
+    _check_fit(network, settings, validated=held_out is not None)
     if state is None:
         state = initial_state(network, settings, start)
     keeper = _Keeper(network, settings, held_out, scorer or scorer_of(network), callbacks, state)
     try:
-        if isinstance(settings.optimizer, LBFGS):
-            _minimise(keeper, network, settings, settings.optimizer, examples)
-        else:
-            descent = Descent(network, settings.optimizer, settings, examples, after_step)
-            while keeper.outcome is None:
-                keeper.note(descent.epoch(keeper.state))
+        with one_thread():
+            if isinstance(settings.optimizer, LBFGS):
+                _minimise(keeper, network, settings, settings.optimizer, examples)
+            else:
+                descent = Descent(network, settings.optimizer, settings, examples, after_step)
+                while keeper.outcome is None:
+                    keeper.note(descent.epoch(keeper.state))
     except KeyboardInterrupt:
         keeper.end("interrupted", "interrupted")
     except DivergedError as error:
         keeper.end("diverged", str(error))
     return keeper.training()
+
+
+def check(
+    network: Network,
+    training: tuple[Any, ...],
+    validation: tuple[Any, ...] | None,
+    settings: Settings,
+) -> None:
+    """Raise what `train` would raise, without training.
+
+    Parameters
+    ----------
+    network, training, validation, settings
+        As for `train`.
+
+    Raises
+    ------
+    ValueError
+    """
+    dtype = settings.dtype_meant()
+    Examples.of(network, training, dtype, "training")
+    if validation is not None:
+        Examples.of(network, validation, dtype, "validation")
+    _check_fit(network, settings, validated=validation is not None)
+
+
+def _check_fit(network: Network, settings: Settings, validated: bool) -> None:
+    """Refuse settings that do not fit the network, or that there is nothing to validate by."""
+    if isinstance(settings.optimizer, LBFGS) and network.dropout:
+        raise ValueError("L-BFGS needs the same objective at each step, and dropout changes it")
+    if not validated and (settings.patience or isinstance(settings.schedule, ReduceOnPlateau)):
+        raise ValueError("patience and ReduceOnPlateau watch a validation part, and there is none")
 
 
 def initial_state(network: Network, settings: Settings, start: Parameters | None = None) -> State:
@@ -289,10 +322,11 @@ class _Keeper:
             self.end(
                 "stopped early",
                 f"stopped after epoch {state.epoch}: the {figure} has not been better than in "
-                f"epoch {state.best_epoch} for {patience} epochs",
+                f"epoch {state.best_epoch} for {patience} epoch{'s' if patience > 1 else ''}",
             )
         elif state.epoch >= self.settings.epochs:
-            self.end("finished", f"finished all {self.settings.epochs} epochs")
+            epochs = self.settings.epochs
+            self.end("finished", f"finished all {epochs} epochs" if epochs > 1 else "finished")
 
     def end(self, outcome: Outcome, message: str) -> None:
         self.outcome, self.message = outcome, message

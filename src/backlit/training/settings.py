@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from backlit.training.checks import check_count
+from backlit.training.checks import Checked, check_count, plain
 from backlit.training.lbfgs import LBFGS
 from backlit.training.optimizers import OPTIMIZERS, Adam, Optimizer, Rprop
 from backlit.training.penalties import Penalties
@@ -71,6 +71,19 @@ class Settings:
     dtype: DTypeLike | None = None
 
     def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "patience", "seed"):
+            object.__setattr__(self, name, plain(getattr(self, name)))
+        for name, known in (("optimizer", ALL_OPTIMIZERS), ("schedule", ALL_SCHEDULES)):
+            given = getattr(self, name)
+            if isinstance(given, str):
+                object.__setattr__(self, name, make(name, {"name": given}, known))
+            elif isinstance(given, type) or not isinstance(given, Checked):
+                raise ValueError(
+                    f"the {name} must be one of {', '.join(known)}, or made of one of "
+                    f"backlit.training's classes, not {given!r}"
+                )
+        if not isinstance(self.penalties, Penalties):
+            raise ValueError(f"penalties must be Penalties(...), not {self.penalties!r}")
         check_count("epochs", self.epochs)
         for name in ("batch_size", "patience"):
             if getattr(self, name) is not None:
@@ -80,7 +93,10 @@ class Settings:
         if type(self.seed) is not int or not 0 <= self.seed < 2**32:
             raise ValueError(f"seed must be an integer from 0 to 2**32 - 1, not {self.seed!r}")
         if self.dtype is not None:
-            name = np.dtype(self.dtype).name
+            try:
+                name = np.dtype(self.dtype).name
+            except TypeError:
+                name = str(self.dtype)
             if name not in ("float32", "float64"):
                 raise ValueError(f"dtype must be float32 or float64, not {name}")
             object.__setattr__(self, "dtype", name)
@@ -91,6 +107,10 @@ class Settings:
                 raise ValueError("L-BFGS has no learning rate, and so no schedule of one")
             if self.batch_size is not None:
                 raise ValueError("L-BFGS takes all examples at once, and so no batch_size")
+            if self.penalties.l1 or self.penalties.clip_norm is not None:
+                raise ValueError(
+                    "L-BFGS needs a smooth objective: neither l1 nor clip_norm, only l2"
+                )
 
     def dtype_meant(self) -> np.dtype[Any]:
         """Return the dtype, chosen if it was not given."""
@@ -130,6 +150,40 @@ class Settings:
         names = {field.name for field in fields(Penalties)}
         entries["penalties"] = Penalties(**_checked("the penalties", entries["penalties"], names))
         return cls(**entries)
+
+
+def changed(settings: Settings, **changes: Any) -> Settings:
+    """Return settings with some of them in place of others.
+
+    Parameters
+    ----------
+    settings : Settings
+    **changes
+        By name.
+
+    Raises
+    ------
+    TypeError
+        If there is no such setting.
+    ValueError
+        If one is out of its range.
+
+    Examples
+    --------
+    >>> from backlit.training.settings import Settings, changed
+    >>> changed(Settings(), epochs=3).epochs
+    3
+    """
+    if not isinstance(settings, Settings):
+        raise TypeError(f"settings must be Settings(...), not {settings!r}")
+    known = [entry.name for entry in fields(settings)]
+    for name in changes:
+        if name not in known:
+            raise TypeError(
+                f"there is no setting {name!r}, but {', '.join(known)}; a learning rate and a "
+                "weight decay are the optimizer's, as in Adam(learning_rate=0.01)"
+            )
+    return replace(settings, **changes)
 
 
 def make(kind: str, document: Any, known: Mapping[str, type[Any]]) -> Any:

@@ -34,6 +34,17 @@ class Epoch:
     learning_rate: float
     seconds: float
 
+    @property
+    def figures(self) -> tuple[float, ...]:
+        """All but the number, in order."""
+        return (
+            self.train_loss,
+            self.validation_loss,
+            self.validation_score,
+            self.learning_rate,
+            self.seconds,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class State:
