@@ -135,6 +135,30 @@ def test_a_nameless_column_that_counts_the_rows_is_left_out():
     assert sentences == ("Left out: 'column 1' and 'Unnamed: 0' (each row another).",)
 
 
+def test_texts_that_people_read_as_numbers_are_pointed_out():
+    columns = {"price": ["1,234", "999", "1,234", "5.5"], "size": ["5 %", "7 %", "5 %", "5 %"],
+               "code": ["A1", "12", "A1", "12"], "x": [1, 2, 3, 4]}  # fmt: skip
+    _, sentences, _ = prepare(columns)
+    assert sentences == (
+        "Column 'price' holds categories; if '1,234' is a number in it, write it as Python does.",
+        "Column 'size' holds categories; if '5 %' is a number in it, write it as Python does.",
+    )
+
+
+def test_a_column_of_unique_texts_and_gaps_tells_where_it_has_one():
+    cabins = [None if row % 2 else f"cabin {row}" for row in range(20)]
+    preparation, sentences, table = prepare({"cabin": cabins})
+    assert preparation.inputs == ["cabin is missing", "cabin is another"]
+    assert sentences == ()
+    assert preparation.apply(table)[:, 0].tolist() == [row % 2 for row in range(20)]
+
+
+def test_an_empty_column_without_a_name_is_left_out():
+    preparation, sentences, _ = prepare({"x": [1, 2, 3], "column 2": [None, None, None]})
+    assert preparation.names == ["x"]
+    assert sentences == ("Left out: 'column 2' (all rows alike).",)
+
+
 def test_a_gap_is_a_difference():
     preparation, _, table = prepare({"a": [7.0, None, 7.0], "b": ["x", "x", None]})
     assert preparation.inputs == ["a", "a is missing", "b = x", "b is missing"]

@@ -202,3 +202,12 @@ def test_a_file_that_may_not_be_read(file, monkeypatch):
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(ValueError, match=r"t\.csv cannot be read: Permission denied$"):
         read_table(path)
+
+
+def test_a_file_without_a_header_is_noticed(tmp_path):
+    path = tmp_path / "sonar.csv"
+    path.write_text("0.02,0.0371,0.0428,R\n0.0453,0.0523,0.0843,R\n")
+    with pytest.raises(ValueError, match=r"has numbers such as 0\.02 in its first line, where the"):
+        read_table(path)
+    path.write_text("0,1,2,target\n0.5,0.6,0.7,R\n")  # names that a data frame gives
+    assert read_table(path).names == ["0", "1", "2", "target"]

@@ -133,3 +133,17 @@ def test_codes_of_numbers_are_places_in_the_classes():
 def test_classes_of_rows_that_were_left_out_do_not_count():
     task, _ = decide_task(table(["a", "b", "c", "b", "a"]).take([0, 1, 3, 4]), "y")
     assert task.classes == ("a", "b")
+
+
+def test_numbers_whose_last_digits_are_lost_are_no_classes():
+    table = Table.from_columns({"y": [10**18 + i for i in range(200)]})
+    task, _ = decide_task(table, "y", "numbers")
+    assert task.kind == "numbers"
+    with pytest.raises(ValueError, match="in every row"):
+        decide_task(Table.from_columns({"y": [10**18, 10**18 + 1]}), "y")
+    table = Table.from_columns({"y": [10**18, 2 * 10**18] * 50})
+    assert decide_task(table, "y") == (
+        Task("y", "numbers"),
+        "Predicting 'y': numbers, since it holds numbers beyond 2**53, whose last digits are not "
+        "kept.",
+    )

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from backlit.tables.columns import Column, Numbers, Texts, parse_number
 from backlit.tables.scaling import is_one_quantity, mean_and_deviation
-from backlit.tables.slips import check_finite, check_slips
+from backlit.tables.slips import check_finite, check_slips, number_like
 from backlit.tables.table import Table
 from backlit.tables.wording import counted, listed, nearest, rows
 
@@ -179,7 +179,13 @@ class Preparation:
         if not made:
             raise ValueError(f"{table.source} has no column to predict from. {left_out}".rstrip())
         columns, shared = _share_scale(part, made)
-        return cls(tuple(columns)), tuple(filter(None, (shared, left_out)))
+        unread = [
+            f"Column {name!r} holds categories; if {number_like(table[name])!r} is a number in it, "
+            "write it as Python does."
+            for name in names
+            if number_like(table[name])
+        ]
+        return cls(tuple(columns)), tuple(filter(None, (shared, left_out, *unread)))
 
     @property
     def names(self) -> list[str]:

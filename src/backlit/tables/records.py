@@ -13,6 +13,7 @@ from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from backlit.tables.columns import parse_number
 from backlit.tables.formats import Format, opened
 from backlit.tables.wording import counted, listed
 
@@ -127,7 +128,16 @@ def _names(header: list[str], path: Path, form: Format) -> list[str]:
     names = [name.strip() or f"column {place}" for place, name in enumerate(header, start=1)]
     if len({*names}) < len(names):
         twice = sorted({repr(name) for name in names if names.count(name) > 1})
-        raise ValueError(f"{path} has more than one column named {listed(twice)}; rename them")
+        raise ValueError(
+            f"{path} has more than one column named {listed(twice)}; rename them, or put a line "
+            "of names above, if there is none"
+        )
+    numbers = [name for name in names if parse_number(name) is not None]
+    if 2 * len(numbers) > len(names) and not all(name.isdigit() for name in numbers):
+        raise ValueError(
+            f"{path} has numbers such as {numbers[0]} in its first line, where the names of the "
+            "columns are expected; put a line of names above it"
+        )
     others = [mark for mark in OTHER_DELIMITERS if mark != form.delimiter and mark in names[0]]
     if len(names) == 1 and others:
         raise ValueError(

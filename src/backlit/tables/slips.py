@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
-from backlit.tables.columns import Numbers, Texts, parse_number
+from backlit.tables.columns import Column, Numbers, Texts, parse_number
 from backlit.tables.table import Table
 from backlit.tables.wording import counted, listed, rows
 
@@ -51,6 +53,38 @@ def check_slips(table: Table, name: str) -> None:
         f"{counted(int(total - of_numbers), 'cell')}: {listed(where)}; correct or empty the cells, "
         "or declare the column as categories"
     )
+
+
+NUMBER_LIKE = re.compile(r"[-+]?[$€£¥]?\s?\d[\d.,' ]*\s?[%$€£¥]?")
+
+
+def number_like(column: Column) -> str:
+    """Return a text of a column that people read as a number and Python does not.
+
+    Parameters
+    ----------
+    column : Column
+
+    Returns
+    -------
+    str
+        Empty, unless nine of ten cells are such texts, as ``1,234`` or ``5 %``, or numbers.
+
+    Examples
+    --------
+    >>> from backlit.tables.columns import column
+    >>> from backlit.tables.slips import number_like
+    >>> number_like(column(["1,234", "999", "$5.50"])), number_like(column(["red", "1,234"]))
+    ('$5.50', '')
+    """
+    if not isinstance(column, Texts) or column.declared:
+        return ""
+    counts = column.counts()
+    alike = np.array([NUMBER_LIKE.fullmatch(level) is not None for level in column.levels], bool)
+    if np.sum(counts[alike]) < NEARLY_ALL * np.sum(counts):
+        return ""
+    examples = (level for level, fits in zip(column.levels, alike, strict=True) if fits)
+    return next((level for level in examples if parse_number(level) is None), "")
 
 
 def check_finite(table: Table, name: str) -> None:

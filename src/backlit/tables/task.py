@@ -16,6 +16,7 @@ from backlit.tables.wording import counted, listed
 Kind: TypeAlias = Literal["classes", "numbers"]
 
 MOST_CLASSES = 20
+LARGEST_WHOLE = 2.0**53  # from here on, neighbouring whole numbers are one and the same float
 FEWEST_ROWS = 5  # of a class, in the mean
 
 
@@ -136,6 +137,8 @@ def decide_task(table: Table, target: str, kind: Kind | None = None) -> tuple[Ta
 
 def _decide(values: NDArray[np.float64]) -> tuple[Kind, str]:
     distinct = np.unique(values)
+    if np.max(np.abs(distinct)) >= LARGEST_WHOLE:
+        return "numbers", "since it holds numbers beyond 2**53, whose last digits are not kept"
     if len(distinct) == 2:
         return "classes", f"since it holds only {listed([*map(number_text, distinct.tolist())])}"
     if np.any(distinct != np.round(distinct)):
