@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
+from types import FunctionType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -88,7 +89,13 @@ def _dispatching(body: Function) -> Function:
             return body(*arguments, **keywords)
         return traced.__array_function__(composite, (), arguments, keywords)
 
+    composite.body = body  # type: ignore[attr-defined]
     return composite  # type: ignore[return-value]
+
+
+def body_of(function: Any) -> Callable[..., Any] | None:
+    """Return the NumPy body of a composite, or None for a function of another kind."""
+    return getattr(function, "body", None) if isinstance(function, FunctionType) else None
 
 
 def _find_traced(arguments: Any) -> Any:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from backlit.autodiff.composite import body_of
 from backlit.autodiff.derivatives import vjp
 from backlit.autodiff.errors import TraceError
 from backlit.autodiff.pullback import Argnums
+from backlit.autodiff.rules.elementwise import cast, cast_to_integers
 from backlit.autodiff.tape import RecordingTape
 from backlit.autodiff.traced import Traced, TracedArray, TracedScalar
 from backlit.autodiff.transcript import Transcript
@@ -20,6 +23,9 @@ from backlit.program.printing import value_names
 from backlit.program.program import Program
 from backlit.program.simplify import simplify
 from backlit.program.values import Value
+
+# Composites that stand for a function of NumPy: to expand one would record it again.
+CASTS = (cast, cast_to_integers)
 
 
 def record(f: Callable[..., Any], *arguments: Any) -> Program:
@@ -120,6 +126,52 @@ def backward(program: Program, argnums: Argnums = 0) -> Program:
     )  # fmt: skip
     with_backward.__name__ = program.name
     return simplify(_record(with_backward, (*arguments, *seeds), program))
+
+
+def expand(program: Program) -> Program:
+    """Replace each composite by the instructions of its body.
+
+    Parameters
+    ----------
+    program : Program
+
+    Returns
+    -------
+    Program
+        Another program with the same inputs and the same outputs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backlit
+    >>> from backlit.autodiff.recording import expand
+    >>> from backlit.functions import softmax
+    >>> program = backlit.record(softmax, np.ones(3))
+    >>> len(program.instructions), len(expand(program).instructions)
+    (1, 5)
+    """
+
+    def one_level(*given: Any) -> Any:
+        values = bind(program, given)
+        tape: Any = next(leaf._tape for leaf in tree.leaves(given) if isinstance(leaf, Traced))
+        for instruction in program.instructions:
+            body = body_of(instruction.function)
+            if body is not None and instruction.function not in CASTS:
+                evaluate(replace(instruction, function=body), values)
+            else:
+                tape.replayed = instruction
+                evaluate(instruction, values)
+                tape.replayed = None
+        return tree.map_leaves(values.__getitem__, program.outputs)
+
+    one_level.__name__ = program.name
+    while any(body_of(i.function) and i.function not in CASTS for i in program.instructions):
+        arguments = tree.fill(program.arguments, iter(_example_leaves(program)))
+        program = simplify(_record(one_level, arguments, program))
+    instructions = [
+        replace(i, function=np.astype) if i.function in CASTS else i for i in program.instructions
+    ]
+    return replace(program, instructions=instructions)
 
 
 def _replay(program: Program, arguments: list[Any], tape: RecordingTape) -> Any:

@@ -85,6 +85,8 @@ def add_train(verbs: Any) -> argparse.ArgumentParser:
            help="which figure of the held-out part must be better (default: loss)")  # fmt: skip
     option("--seed", type=_integer, metavar="N",
            help="of the split, the weights and the order of rows (default: 0)")  # fmt: skip
+    option("--engine", choices=("auto", "reference", "native"),
+           help="NumPy, or compiled kernels (default: auto, by the predicted work)")  # fmt: skip
     option("--dtype", choices=("float32", "float64"), help="(default: float32)")
 
     option = parser.add_argument_group("run").add_argument

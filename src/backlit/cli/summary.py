@@ -65,7 +65,7 @@ def network_lines(document: Mapping[str, Any]) -> list[str]:
         f"{counted(prepared['sizes'][0], 'input')}.",
         f"Network {'-'.join(map(str, prepared['sizes']))} ({document['network']['activation']}), "
         f"{prepared['parameters']:,} parameters; {prepared['loss']}; {optimizer['name']}{rate}, "
-        f"{batch}, seed {settings['seed']}.",
+        f"{batch}, seed {settings['seed']}, {prepared['engine']} engine.",
     ]
 
 

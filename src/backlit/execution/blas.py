@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 _lock = threading.Lock()
@@ -28,11 +27,14 @@ def one_thread() -> Iterator[None]:
     ...     float((np.ones((2, 3)) @ np.ones((3, 2))).sum())
     12.0
     """
+    from threadpoolctl import ThreadpoolController
+
     global _users, _limit
     with _lock:
         _users += 1
         if _users == 1:
-            _limit = _controller().limit(limits=1, user_api="blas")
+            # Anew each time, since it holds the libraries that are loaded by now.
+            _limit = ThreadpoolController().limit(limits=1, user_api="blas")
     try:
         yield
     finally:
@@ -40,10 +42,3 @@ def one_thread() -> Iterator[None]:
             _users -= 1
             if _users == 0:
                 _limit.restore_original_limits()
-
-
-@cache
-def _controller() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()  # which looks once for the libraries that NumPy has loaded

@@ -6,6 +6,7 @@ import math
 import platform
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from backlit.runs.lock import locked
 from backlit.runs.model import Model
 from backlit.tables.table import Table
 from backlit.tables.task import Kind
+from backlit.training.engines import choose_engine
 from backlit.training.lbfgs import LBFGS
 from backlit.training.loop import Callback, Training, check, initial_state, train
 from backlit.training.optimizers import AdamW, Optimizer
@@ -170,6 +172,10 @@ def fit(
         held_out = read_like(validation, texts_of(table), "the validation table")  # type: ignore[arg-type]
     prepared = prepare(table, plan, held_out, base)
     check(prepared.network, prepared.training, prepared.validation, settings)
+    # Chosen once, and kept with the run: another engine has other last digits.
+    engine = choose_engine(prepared.network, settings, len(prepared.training[0]))
+    settings = changed(settings, engine=engine)
+    plan = replace(plan, settings=settings)
     state = initial_state(prepared.network, settings, _start_weights(base, prepared, settings))
     document = {
         "status": "training",
@@ -311,7 +317,7 @@ def _facts(data: Data, settings: Settings) -> dict[str, Any]:
         "loss": data.network.loss,
         "score": score_name(data.network),
         "batch_size": settings.batch_size_for(len(data.training[0])),
-        "engine": "reference",
+        "engine": settings.engine,
         "notes": list(data.notes),
         "baseline": data.baseline,
         "fingerprint": data.fingerprint(),

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import math
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backlit.execution.reference import run
-from backlit.networks.dropout import dropout_key
 from backlit.networks.network import Network
 from backlit.networks.randomness import Purpose, permutation
-from backlit.program import Program
+from backlit.training.engines import Engine, NativeSteps, ReferenceSteps, Steps
 from backlit.training.examples import Examples
 from backlit.training.optimizers import Optimizer
 from backlit.training.schedules import ReduceOnPlateau
 from backlit.training.settings import Settings
 from backlit.training.state import State
-from backlit.training.step import record_step
+
+SECONDS_AT_ONCE = 0.05  # how long Ctrl-C may have to wait
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +80,8 @@ class Descent:
     settings : Settings
     examples : Examples
         The training part.
+    engine : {"reference", "native"}
+        Who runs the steps.
     after_step : callable, optional
         Called with each `Step`.
     """
@@ -91,15 +92,19 @@ class Descent:
         optimizer: Optimizer,
         settings: Settings,
         examples: Examples,
+        engine: Engine,
         after_step: Callable[[Step], object] | None = None,
     ) -> None:
-        self.network = network
         self.optimizer = optimizer
         self.settings = settings
         self.examples = examples
         self.after_step = after_step
         self.batch_size = settings.batch_size_for(len(examples))
-        self.programs: dict[int, Program] = {}  # by size: the last, short batch has its own
+        made: type[Any] = NativeSteps if engine == "native" else ReferenceSteps
+        self.steps: Steps = made(network, optimizer, settings, examples)
+        # How many steps are made at once. Python, and so Ctrl-C, has its turn in between.
+        self.at_once = 1
+        self.grows = engine == "native" and after_step is None
 
     def epoch(self, state: State) -> Turn:
         """Go through the examples once.
@@ -117,56 +122,65 @@ class Descent:
         DivergedError
             If a loss or a parameter is not finite.
         """
-        examples, settings = self.examples, self.settings
         number = state.epoch + 1
-        order = permutation(len(examples), settings.seed, Purpose.SHUFFLE, epoch=number)
-        starts = range(0, len(examples), self.batch_size)
-        theta, optimizer, step_number = state.theta, state.optimizer, state.step_number
-        scalar: Any = theta.dtype.type
-        total = 0.0
-        for start in starts:
-            rows = order[start : start + self.batch_size]
-            step_number += 1
-            done = number - 1 + start / self.batch_size / len(starts)
-            rate = scalar(self.optimizer.learning_rate * self._factor(state, done))
-            weights = examples.weights[rows]
-            # What overflows is found below, and explained.
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                after, optimizer, losses = run(
-                    self._program(len(rows)), theta, optimizer, examples.x[rows], examples.y[rows],
-                    weights, rate, scalar(step_number), *self._key(step_number),
-                )  # fmt: skip
-                loss = float(np.sum(weights * losses, dtype=np.float64))
-            if not math.isfinite(loss):
-                raise DivergedError(self._explain(number, step_number, theta))
-            total += loss
-            theta = after
-            if self.after_step is not None:
-                self.after_step(Step(number, step_number, rows, losses, float(rate), theta))
-        if not np.all(np.isfinite(theta)):
-            raise DivergedError(self._explain(number, step_number, theta))
-        mean = total / float(np.sum(examples.weights, dtype=np.float64))
-        return Turn(theta, optimizer, step_number, mean, float(rate))
+        order = permutation(len(self.examples), self.settings.seed, Purpose.SHUFFLE, epoch=number)
+        whole = len(order) // self.batch_size * self.batch_size
+        batches = order[:whole].reshape(-1, self.batch_size)
+        short = order[whole:].reshape(1, -1)
+        count = len(batches) + (short.size > 0)
+        rates = self._rates(state, number - 1, count)
+        turn = Turn(state.theta, state.optimizer, state.step_number, 0.0, float(rates[-1]))
+        for rows, own in ((batches, rates[: len(batches)]), (short, rates[len(batches) :])):
+            start = 0
+            while start < len(own):
+                end = min(start + self.at_once, len(own))
+                turn = self._advance(turn, number, rows[start:end], own[start:end])
+                start = end
+        if not np.all(np.isfinite(turn.theta)):
+            raise DivergedError(self._explain(number, turn.step_number, turn.theta))
+        total = float(np.sum(self.examples.weights, dtype=np.float64))
+        return replace(turn, train_loss=turn.train_loss / total)
+
+    def _advance(self, turn: Turn, epoch: int, rows: NDArray[np.intp], rates: NDArray[Any]) -> Turn:
+        """Make some steps; the training loss is added up."""
+        first = turn.step_number + 1
+        began = time.perf_counter()
+        # What overflows is found below, and explained.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            theta, optimizer, losses = self.steps.run(
+                turn.theta, turn.optimizer, rows, rates, first
+            )
+            weighted: NDArray[np.float64] = np.sum(
+                self.examples.weights[rows] * losses, axis=1, dtype=np.float64
+            )
+            if not np.all(np.isfinite(weighted)):
+                bad = int(np.argmin(np.isfinite(weighted)))
+                before = turn.theta
+                if bad:
+                    before, _, _ = self.steps.run(
+                        turn.theta, turn.optimizer, rows[:bad], rates[:bad], first
+                    )
+                raise DivergedError(self._explain(epoch, first + bad, before))
+        if self.grows and time.perf_counter() - began < SECONDS_AT_ONCE / 2:
+            self.at_once *= 2
+        if self.after_step is not None:
+            self.after_step(Step(epoch, first, rows[0], losses[0], float(rates[0]), theta))
+        total = turn.train_loss
+        for loss in weighted:  # one by one, however many steps were made at once
+            total += float(loss)
+        return Turn(theta, optimizer, turn.step_number + len(rows), total, turn.learning_rate)
+
+    def _rates(self, state: State, done: int, count: int) -> NDArray[Any]:
+        """Return the learning rate of each step of an epoch."""
+        factors = [self._factor(state, done + step / count) for step in range(count)]
+        rates = np.array(factors) * self.optimizer.learning_rate
+        return rates.astype(state.theta.dtype)
 
     def _factor(self, state: State, done: float) -> float:
         schedule = self.settings.schedule
         if isinstance(schedule, ReduceOnPlateau):
             return state.schedule["factor"]
         return schedule(done, self.settings.epochs)
-
-    def _key(self, step_number: int) -> list[NDArray[np.uint32]]:
-        return [dropout_key(self.settings.seed, step_number)] if self.network.dropout else []
-
-    def _program(self, size: int) -> Program:
-        if size not in self.programs:
-            self.programs[size] = record_step(
-                self.network,
-                self.optimizer,
-                size,
-                self.settings.dtype_meant(),
-                self.settings.penalties,
-            )
-        return self.programs[size]
 
     def _explain(self, epoch: int, step_number: int, theta: NDArray[Any]) -> str:
         where = f"the loss is no longer finite in epoch {epoch}, at step {step_number}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from backlit.execution.blas import one_thread
 from backlit.networks.losses import LOSSES
 from backlit.networks.network import Network, Parameters
 from backlit.training.descent import Descent, DivergedError, Step, Turn
+from backlit.training.engines import choose_engine
 from backlit.training.examples import Examples
 from backlit.training.lbfgs import LBFGS, minimise
 from backlit.training.parameters import Layout
@@ -136,11 +138,16 @@ def train(
         state = initial_state(network, settings, start)
     keeper = _Keeper(network, settings, held_out, scorer or scorer_of(network), callbacks, state)
     try:
+        # Loaded before BLAS is held at one thread, so that SciPy's is, too.
+        importlib.import_module("scipy.linalg.cython_blas")
         with one_thread():
             if isinstance(settings.optimizer, LBFGS):
                 _minimise(keeper, network, settings, settings.optimizer, examples)
             else:
-                descent = Descent(network, settings.optimizer, settings, examples, after_step)
+                engine = choose_engine(network, settings, len(examples))
+                descent = Descent(
+                    network, settings.optimizer, settings, examples, engine, after_step
+                )
                 while keeper.outcome is None:
                     keeper.note(descent.epoch(keeper.state))
     except KeyboardInterrupt:

@@ -69,6 +69,7 @@ class Settings:
     monitor: Literal["loss", "score"] = "loss"
     seed: int = 0
     dtype: DTypeLike | None = None
+    engine: Literal["auto", "reference", "native"] = "auto"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "patience", "seed"):
@@ -88,6 +89,8 @@ class Settings:
         for name in ("batch_size", "patience"):
             if getattr(self, name) is not None:
                 check_count(name, getattr(self, name))
+        if self.engine not in ("auto", "reference", "native"):
+            raise ValueError(f"engine must be auto, reference or native, not {self.engine!r}")
         if self.monitor not in ("loss", "score"):
             raise ValueError(f"monitor must be loss or score, not {self.monitor!r}")
         if type(self.seed) is not int or not 0 <= self.seed < 2**32:
@@ -111,6 +114,11 @@ class Settings:
                 raise ValueError(
                     "L-BFGS needs a smooth objective: neither l1 nor clip_norm, only l2"
                 )
+
+    @property
+    def batched(self) -> Optimizer | None:
+        """The optimizer, if it takes batches."""
+        return None if isinstance(self.optimizer, LBFGS) else self.optimizer
 
     def dtype_meant(self) -> np.dtype[Any]:
         """Return the dtype, chosen if it was not given."""

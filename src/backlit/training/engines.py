@@ -1,0 +1,223 @@
+"""Who runs the steps of a training: the reference executor, or compiled kernels.
+
+Both run the same program. Which one is chosen follows from the work that is to be done alone, never
+from a clock, so that the same call gives the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from importlib.util import find_spec
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backlit.execution.reference import run
+from backlit.networks.dropout import dropout_key
+from backlit.networks.network import Network
+from backlit.program import Program
+from backlit.training.examples import Examples
+from backlit.training.optimizers import Optimizer, State
+from backlit.training.settings import Settings
+from backlit.training.step import record_step
+
+Engine: TypeAlias = Literal["reference", "native"]
+
+# What the reference executor needs, as measured on one core: for an instruction, and for a number
+# that goes through a product of matrices (in each of its three products, forward and back).
+SECONDS_PER_INSTRUCTION = 4e-6
+SECONDS_PER_PRODUCT = 6e-11
+# From here on it is worth to load the compiled kernels, or to compile them once.
+ENOUGH_SECONDS = 4.0
+
+
+class Steps(Protocol):
+    """Runs steps of a training."""
+
+    def run(
+        self,
+        theta: NDArray[Any],
+        state: State,
+        rows: NDArray[np.intp],
+        rates: NDArray[Any],
+        first: int,
+    ) -> tuple[NDArray[Any], State, NDArray[Any]]:
+        """Make steps.
+
+        Parameters
+        ----------
+        theta : array, shape (parameters,)
+        state : dict of str to array
+            Of the optimizer. Neither is changed.
+        rows : array of int, shape (steps, batch)
+        rates : array, shape (steps,)
+            The learning rate of each step.
+        first : int
+            The number of the first step.
+
+        Returns
+        -------
+        theta, state
+            After the last step.
+        losses : array, shape (steps, batch)
+        """
+
+
+class ReferenceSteps:
+    """Steps by NumPy, one instruction at a time."""
+
+    def __init__(
+        self, network: Network, optimizer: Optimizer, settings: Settings, examples: Examples
+    ) -> None:
+        self.network, self.optimizer = network, optimizer
+        self.settings, self.examples = settings, examples
+        self.programs: dict[int, Program] = {}  # by size: the last, short batch has its own
+
+    def run(
+        self,
+        theta: NDArray[Any],
+        state: State,
+        rows: NDArray[np.intp],
+        rates: NDArray[Any],
+        first: int,
+    ) -> tuple[NDArray[Any], State, NDArray[Any]]:
+        """Make steps; see `Steps`."""
+        examples, scalar = self.examples, theta.dtype.type
+        losses = np.empty(rows.shape, theta.dtype)
+        program = self._program(rows.shape[1])
+        for step, (batch, rate) in enumerate(zip(rows, rates, strict=True)):
+            number = first + step
+            key = [dropout_key(self.settings.seed, number)] if self.network.dropout else []
+            theta, state, losses[step] = run(
+                program, theta, state, examples.x[batch], examples.y[batch],
+                examples.weights[batch], rate, scalar(number), *key,
+            )  # fmt: skip
+        return theta, state, losses
+
+    def _program(self, size: int) -> Program:
+        if size not in self.programs:
+            self.programs[size] = step_program(self.network, self.optimizer, size, self.settings)
+        return self.programs[size]
+
+
+class NativeSteps:
+    """Steps by compiled kernels, with no Python in between."""
+
+    def __init__(
+        self, network: Network, optimizer: Optimizer, settings: Settings, examples: Examples
+    ) -> None:
+        self.network, self.optimizer = network, optimizer
+        self.settings, self.examples = settings, examples
+        self.repeated: dict[int, Any] = {}
+
+    def run(
+        self,
+        theta: NDArray[Any],
+        state: State,
+        rows: NDArray[np.intp],
+        rates: NDArray[Any],
+        first: int,
+    ) -> tuple[NDArray[Any], State, NDArray[Any]]:
+        """Make steps; see `Steps`."""
+        repeated = self.prepared(rows.shape[1])
+        examples = self.examples
+        arrays = {0: theta.copy(), **{k: a.copy() for k, a in enumerate(state.values(), start=1)}}
+        after = len(arrays)
+        numbers = np.arange(first, first + len(rows)).astype(theta.dtype)
+        fed = (examples.x, examples.y, examples.weights, rates, numbers)
+        (losses,) = repeated.run(
+            arrays, dict(enumerate(fed, start=after)), np.ascontiguousarray(rows), len(rows)
+        )
+        moved = dict(zip(state, (arrays[k] for k in range(1, after)), strict=True))
+        return arrays[0], moved, losses
+
+    def prepared(self, size: int) -> Any:
+        """Return the step for one size of batch, compiled."""
+        from backlit.autodiff.recording import expand
+        from backlit.execution.native.repeated import Repeated
+
+        if size not in self.repeated:
+            program = step_program(self.network, self.optimizer, size, self.settings)
+            state = self.optimizer.initial_state(np.zeros(1))
+            after = 1 + len(state)
+            self.repeated[size] = Repeated(
+                expand(program),
+                carried={position: position for position in range(after)},
+                gathered=(after, after + 1, after + 2),
+                fed=(after + 3, after + 4),
+                kept=(after,),
+            )
+        return self.repeated[size]
+
+
+def step_program(network: Network, optimizer: Optimizer, size: int, settings: Settings) -> Program:
+    """Record the step of a training for one size of batch."""
+    return record_step(network, optimizer, size, settings.dtype_meant(), settings.penalties)
+
+
+def choose_engine(network: Network, settings: Settings, examples: int) -> Engine:
+    """Return who runs the steps of a training, if it is left to us.
+
+    Parameters
+    ----------
+    network : Network
+    settings : Settings
+    examples : int
+        In the training part.
+
+    Returns
+    -------
+    {"reference", "native"}
+        Native where the work is worth it, Numba is installed, and there are kernels for all of the
+        step's instructions.
+
+    Raises
+    ------
+    ValueError
+        If the native engine is asked for, and there are not.
+    """
+    if settings.engine == "reference" or settings.batched is None:
+        return "reference"
+    if settings.engine == "auto" and predicted(network, settings, examples) < ENOUGH_SECONDS:
+        return "reference"
+    reason = unsupported(network, settings, examples)
+    if settings.engine == "native":
+        if reason:
+            raise ValueError(f"engine native cannot run this training: {reason}")
+        return "native"
+    return (
+        "reference"
+        if reason or predicted(network, settings, examples) < ENOUGH_SECONDS
+        else "native"
+    )
+
+
+def predicted(network: Network, settings: Settings, examples: int) -> float:
+    """Return how many seconds the reference executor would need, roughly."""
+    size = settings.batch_size_for(examples)
+    steps = settings.epochs * math.ceil(examples / size)
+    parameters = sum(math.prod(shape) for shape in network.shapes.values())
+    instructions = 60 + 10 * len(network.hidden)
+    return steps * (
+        instructions * SECONDS_PER_INSTRUCTION + 3 * size * parameters * SECONDS_PER_PRODUCT
+    )
+
+
+def unsupported(network: Network, settings: Settings, examples: int) -> str:
+    """Return why kernels cannot run the steps of a training; empty where they can."""
+    if find_spec("numba") is None:
+        return "Numba is not installed"
+    if settings.batched is None:
+        return "L-BFGS is run by SciPy"
+    from backlit.autodiff.errors import TraceError
+    from backlit.autodiff.recording import expand
+    from backlit.execution.native.calls import UnsupportedError
+    from backlit.execution.native.lowering import lower
+
+    size = settings.batch_size_for(examples)
+    try:
+        lower(expand(step_program(network, settings.batched, size, settings)))
+    except (UnsupportedError, TraceError) as error:
+        return str(error)
+    return ""

@@ -1,0 +1,195 @@
+"""Two engines, one training: they agree, go on from each other's states, and are chosen by work."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from backlit.execution.native import library
+from backlit.fitting import fit, resume
+from backlit.networks import Network
+from backlit.networks.activations import ACTIVATIONS
+from backlit.networks.losses import LOSSES
+from backlit.training import (
+    LBFGS,
+    Adam,
+    AdamW,
+    Cosine,
+    GradientDescent,
+    Momentum,
+    Nesterov,
+    Penalties,
+    RMSProp,
+    Rprop,
+    Settings,
+    train,
+)
+from backlit.training.engines import choose_engine, unsupported
+
+rng = np.random.default_rng(0)
+x = rng.normal(size=(70, 4))
+CLASSES = rng.integers(0, 3, 70)
+NUMBERS = rng.normal(size=(70, 2))
+
+
+def targets(network):
+    if network.targets == "classes":
+        return np.minimum(CLASSES, max(network.outputs, 2) - 1)
+    y = NUMBERS[:, : network.outputs]
+    return {"labels": y > 0, "counts": np.abs(y)}.get(network.targets, y).astype(float)
+
+
+def both(network, weights=None, **settings):
+    """Train by both engines, and compare."""
+    part = (x, targets(network), weights)
+    settings = {"dtype": np.float64, "epochs": 3, "batch_size": 16, **settings}
+    reference = train(network, part, engine="reference", **settings)
+    native = train(network, part, engine="native", **settings)
+    largest = np.max(np.abs(reference.state.theta))
+    assert np.max(np.abs(native.state.theta - reference.state.theta)) <= 1e-10 * largest
+    for name, array in reference.state.optimizer.items():
+        other = native.state.optimizer[name]
+        assert np.allclose(other, array, rtol=1e-8, atol=1e-10 * np.max(np.abs(array)))
+    for ours, theirs in zip(native.epochs, reference.epochs, strict=True):
+        assert ours.train_loss == pytest.approx(theirs.train_loss, rel=1e-9)
+        assert ours.learning_rate == theirs.learning_rate
+    return reference, native
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_agrees(activation):
+    both(Network(4, (6, 5), 3, activation))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_agrees(loss):
+    outputs = {"log_loss": 3, "binary_log_loss": 1}.get(loss, 2)
+    both(Network(4, (6,), outputs, "tanh", loss))
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "binary_log_loss", "label_log_loss"])
+def test_smoothed_losses_agree(loss):
+    outputs = {"log_loss": 3, "binary_log_loss": 1}.get(loss, 2)
+    both(Network(4, (6,), outputs, "tanh", loss, {"smoothing": 0.1}))
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        GradientDescent(0.2), Momentum(0.05), Nesterov(0.05), RMSProp(), Adam(), AdamW(),
+        Rprop(), Adam(weight_decay=0.1),
+    ],
+)  # fmt: skip
+def test_every_optimizer_agrees(optimizer):
+    both(Network(4, (6,), 3, "tanh"), optimizer=optimizer)
+
+
+def test_penalties_schedules_weights_and_linear_networks_agree():
+    both(Network(4, (6,), 3), penalties=Penalties(l1=0.01, l2=0.02, clip_norm=0.5))
+    both(Network(4, (6,), 3), schedule=Cosine())
+    both(Network(4, (6,), 3), weights=rng.uniform(0, 2, 70))
+    both(Network(4, (), 2, loss="squared_loss"), optimizer=GradientDescent(0.1))
+    both(Network(4, (6,), 3), batch_size=70)
+    both(Network(4, (6,), 3), batch_size=1, epochs=1)
+
+
+def test_float32_agrees_over_the_first_epochs():
+    network = Network(4, (16, 8), 3)
+    part = (x, CLASSES)
+    one, other = (train(network, part, engine=e, epochs=3) for e in ("reference", "native"))
+    assert other.state.theta.dtype == np.float32
+    assert np.max(np.abs(one.state.theta - other.state.theta)) < 1e-5
+
+
+def test_the_same_call_gives_the_same_bits_however_it_is_cut():
+    network = Network(4, (6,), 3)
+    whole = train(network, (x, CLASSES), engine="native", epochs=6, batch_size=16)
+    again = train(network, (x, CLASSES), engine="native", epochs=6, batch_size=16)
+    step_by_step = train(
+        network, (x, CLASSES), engine="native", epochs=6, batch_size=16, after_step=lambda _: None
+    )
+    states = []
+    train(network, (x, CLASSES), engine="native", epochs=6, batch_size=16,
+          callbacks=[lambda _, state: states.append(state)])  # fmt: skip
+    resumed = train(network, (x, CLASSES), engine="native", epochs=6, batch_size=16,
+                    state=states[2])  # fmt: skip
+    for other in (again, step_by_step, resumed):
+        assert np.array_equal(other.state.theta, whole.state.theta)
+        assert [e.train_loss for e in other.epochs] == [e.train_loss for e in whole.epochs]
+
+
+def test_another_depth_width_or_batch_compiles_nothing():
+    train(Network(4, (6, 5), 3), (x, CLASSES), engine="native", epochs=1, batch_size=16)
+    before = library.compilations()
+    for hidden, size in (((7,), 9), ((20, 10, 5), 33), ((2, 2), 70)):
+        train(Network(4, hidden, 3), (x, CLASSES), engine="native", epochs=1, batch_size=size)
+    assert library.compilations() == before
+
+
+def test_a_loss_that_is_not_finite_stops_the_native_engine_at_the_same_step():
+    linear = Network(4, (), 2, loss="squared_loss")
+    settings = {"optimizer": GradientDescent(1e9), "epochs": 30, "batch_size": 16}
+    messages = [
+        train(linear, (x, NUMBERS), engine=engine, **settings).message.split(":")[0]
+        for engine in ("reference", "native")
+    ]
+    assert messages[0] == messages[1]
+    assert messages[0].startswith("the loss is no longer finite in epoch")
+
+
+# ----- The choice --------------------------------------------------------------------------------
+
+
+def test_the_choice_follows_the_predicted_work():
+    small, large = Network(4, (8,), 3), Network(100, (128, 64), 3)
+    assert choose_engine(small, Settings(epochs=100), 150) == "reference"
+    assert choose_engine(large, Settings(epochs=100), 30_000) == "native"
+    assert choose_engine(large, Settings(epochs=100, engine="reference"), 30_000) == "reference"
+    assert choose_engine(small, Settings(engine="native"), 150) == "native"
+    assert choose_engine(large, Settings(LBFGS()), 10**9) == "reference"
+
+
+def test_what_has_no_kernel_is_run_by_the_reference_executor_or_refused():
+    network = Network(100, (128, 64), 3, dropout=0.1)
+    assert "spared" in unsupported(network, Settings(), 30_000)
+    assert choose_engine(network, Settings(), 30_000) == "reference"
+    with pytest.raises(ValueError, match="engine native cannot run this training: "):
+        choose_engine(network, Settings(engine="native"), 30_000)
+
+
+def test_without_numba_everything_runs():
+    code = (
+        "import sys, importlib.util as u\n"
+        "found = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'numba' else found(name, *a)\n"
+        "import numpy as np\n"
+        "from backlit.networks import Network\n"
+        "from backlit.training.engines import choose_engine\n"
+        "from backlit.training import Settings\n"
+        "print(choose_engine(Network(100, (128,), 3), Settings(), 10**6))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "reference\n"
+
+
+def test_the_choice_is_kept_with_the_run(tmp_path):
+    table = {f"x{i}": column for i, column in enumerate(x.T)}
+    table["y"] = CLASSES
+    plan = {"hidden": (8,), "epochs": 6, "patience": None, "engine": "native"}
+
+    def stop(epoch, state):
+        return epoch.number == 3
+
+    whole = fit(table, "y", out=tmp_path / "whole", **plan)
+    part = fit(table, "y", out=tmp_path / "part", callbacks=[stop], **plan)
+    assert (
+        part.document()["settings"]["engine"] == part.document()["prepared"]["engine"] == "native"
+    )
+    resumed = resume(part, table)
+    models = [(run.folder / "model.backlit").read_bytes() for run in (whole, resumed)]
+    assert models[0] == models[1]
+    chosen = fit(table, "y", out=tmp_path / "auto", hidden=(8,), epochs=2)
+    assert chosen.document()["prepared"]["engine"] == "reference"
