@@ -108,17 +108,30 @@ class _Lowering:
                     if value in self.root:
                         self.unread[self.root[value]] -= 1
         self.taken = {place.buffer for place in inputs}
-        outputs = [self._output(value) for value in self.program.output_values()]
-        return Lowered(self.calls, inputs, outputs)
+        return Lowered(self.calls, inputs, self._outputs())
 
-    def _output(self, value: Value) -> Place:
-        """Return a contiguous place of its own for an output; if it is carried, the input's."""
-        place = self.place(value)
-        if value in self.carried:
-            target = self.places[self.carried[value]]
+    def _outputs(self) -> list[Place]:
+        """Return the places of the outputs, each of its own, or for a carried one the input's."""
+        values = self.program.output_values()
+        # What is carried is moved last, since the others may still read what it overwrites.
+        own = [None if value in self.carried else self._output(value) for value in values]
+        moved = []
+        for value, old in self.carried.items():
+            place, target = self.place(value), self.places[old]
+            if place != target and place.buffer in self.taken:  # another may be carried to there
+                place = self.copied(place)
+            moved.append((place, target))
+        for place, target in moved:
             if place != target:
                 self.copy(place, target)
-            return target
+        return [
+            place or self.places[self.carried[value]]
+            for place, value in zip(own, values, strict=True)
+        ]
+
+    def _output(self, value: Value) -> Place:
+        """Return a contiguous place of its own for an output."""
+        place = self.place(value)
         shared = place.buffer.array is not None or place.buffer in self.taken
         if shared or not place.is_contiguous or place.offset:
             place = self.copied(place)
@@ -325,7 +338,7 @@ class _Lowering:
 
         This loop itself may read it, element by element, just before it writes.
         """
-        if value not in self.carried:
+        if value not in self.carried or self.carried[value] in self.wanted:
             return None
         old = self.carried[value]
         place = self.places[old]

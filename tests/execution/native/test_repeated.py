@@ -1,0 +1,71 @@
+"""A program as the step of a loop: batches, carried results, and what is kept."""
+
+import numpy as np
+import pytest
+
+import backlit
+from backlit.autodiff.recording import expand
+from backlit.execution.native.repeated import Repeated
+
+rng = np.random.default_rng(0)
+
+
+def test_results_are_carried_into_the_next_step():
+    program = backlit.record(lambda a, b: (b, a + b), np.zeros(2), np.zeros(2))
+    fibonacci = Repeated(program, carried={0: 0, 1: 1}, gathered=(), fed=(), kept=())
+    a, b = np.array([0.0, 1.0]), np.array([1.0, 1.0])
+    fibonacci.run({0: a, 1: b}, {}, np.zeros((10, 0), np.int64), 10)
+    assert a.tolist() == [55, 89]
+    assert b.tolist() == [89, 144]
+
+
+def test_an_exchange_is_no_overwriting():
+    program = backlit.record(lambda a, b: (b, a), np.zeros(3), np.zeros(3))
+    exchange = Repeated(program, carried={0: 0, 1: 1}, gathered=(), fed=(), kept=())
+    a, b = np.arange(3.0), np.arange(3.0, 6.0)
+    exchange.run({0: a, 1: b}, {}, np.zeros((3, 0), np.int64), 3)
+    assert a.tolist() == [3, 4, 5]
+    assert b.tolist() == [0, 1, 2]
+
+
+def test_a_carried_value_may_be_read_after_it_is_computed():
+    def step(a):
+        new = a * 2
+        return new, a + new, a  # the old one, too
+
+    program = backlit.record(step, np.zeros(4))
+    repeated = Repeated(program, carried={0: 0}, gathered=(), fed=(), kept=(1, 2))
+    a = np.arange(4.0)
+    sums, olds = repeated.run({0: a}, {}, np.zeros((3, 0), np.int64), 3)
+    assert a.tolist() == [0, 8, 16, 24]
+    assert olds.tolist() == [[0, 1, 2, 3], [0, 2, 4, 6], [0, 4, 8, 12]]
+    assert sums.tolist() == [[0, 3, 6, 9], [0, 6, 12, 18], [0, 12, 24, 36]]
+
+
+def test_a_carried_value_that_is_read_as_a_whole_is_not_overwritten_too_early():
+    program = backlit.record(lambda a: (a - np.sum(a) / 4, np.max(a) - a), np.zeros(4))
+    repeated = Repeated(program, carried={0: 0}, gathered=(), fed=(), kept=(1,))
+    a = np.array([1.0, 2.0, 3.0, 6.0])
+    (kept,) = repeated.run({0: a}, {}, np.zeros((1, 0), np.int64), 1)
+    assert a.tolist() == [-2, -1, 0, 3]
+    assert kept.tolist() == [[5, 4, 3, 0]]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_batches_are_gathered_and_values_fed(dtype):
+    data = rng.normal(size=(20, 3)).astype(dtype)
+    labels = rng.integers(0, 5, 20)
+    rates = rng.normal(size=6).astype(dtype)
+    order = rng.permutation(20)[:18].reshape(6, 3)
+
+    def step(total, x, k, rate):
+        sums = rate * np.sum(x, axis=1)
+        return total + rate * np.sum(x), sums + np.astype(k, dtype)
+
+    program = expand(backlit.record(step, dtype(0), data[:3], labels[:3], dtype(1)))
+    repeated = Repeated(program, carried={0: 0}, gathered=(1, 2), fed=(3,), kept=(1,))
+    total = np.zeros((), dtype)
+    (kept,) = repeated.run({0: total}, {1: data, 2: labels, 3: rates}, order, 6)
+    sums = data[order].sum(axis=2) * rates[:, np.newaxis]
+    assert np.allclose(kept, sums + labels[order], rtol=1e-5)
+    assert np.allclose(total, sums.sum(), rtol=1e-5)
