@@ -70,7 +70,7 @@ def scikit_learn(sizes: tuple[int, ...], batch: int) -> Run:
 
     def run(count: int) -> None:
         for _ in range(max(1, count // 64)):  # an epoch is 64 steps
-            network.partial_fit(x, y, classes)
+            network.partial_fit(x, y, classes=classes)
 
     return run
 
