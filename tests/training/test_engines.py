@@ -1,5 +1,6 @@
 """Two engines, one training: they agree, go on from each other's states, and are chosen by work."""
 
+import os
 import subprocess
 import sys
 
@@ -173,6 +174,26 @@ def test_without_numba_everything_runs():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout == "reference\n"
+
+
+def test_with_a_broken_numba_everything_runs(tmp_path):
+    (tmp_path / "numba").mkdir()
+    (tmp_path / "numba" / "__init__.py").write_text("raise ImportError('numba is broken here')\n")
+    code = (
+        "from backlit.networks import Network\n"
+        "from backlit.training.engines import choose_engine\n"
+        "from backlit.training import Settings\n"
+        "print(choose_engine(Network(100, (128,), 3), Settings(), 10**6))\n"
+        "choose_engine(Network(100, (128,), 3), Settings(engine='native'), 10**6)\n"
+    )
+    environment = {
+        **os.environ, "PYTHONPATH": str(tmp_path), "BACKLIT_CACHE": str(tmp_path / "cache"),
+    }  # fmt: skip
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
+    )
+    assert result.stdout == "reference\n"
+    assert "cannot run this training: numba is broken here" in result.stderr
 
 
 def test_the_choice_is_kept_with_the_run(tmp_path):

@@ -213,11 +213,13 @@ def unsupported(network: Network, settings: Settings, examples: int) -> str:
     from backlit.autodiff.errors import TraceError
     from backlit.autodiff.recording import expand
     from backlit.execution.native.calls import UnsupportedError
+    from backlit.execution.native.executor import driver
     from backlit.execution.native.lowering import lower
 
     size = settings.batch_size_for(examples)
     try:
         lower(expand(step_program(network, settings.batched, size, settings)))
-    except (UnsupportedError, TraceError) as error:
+        driver()  # which cannot be compiled where Numba is installed, but broken
+    except (UnsupportedError, TraceError, ImportError) as error:
         return str(error)
     return ""

@@ -85,7 +85,7 @@ class Table:
         addresses = [array.ctypes.data for array in arrays]
         words = [*addresses, len(self.kernels), cursor.ctypes.data, first, last]
         block = np.array(words, np.int64)  # alive until the driver returns
-        if _driver()(block.ctypes.data):
+        if driver()(block.ctypes.data):
             raise IndexError("an index in the data of a program is out of range")
 
 
@@ -183,7 +183,7 @@ _DRIVER = (
 
 
 @cache
-def _driver() -> Any:
+def driver() -> Any:
     """Return the compiled loop. While it runs, other threads of Python may."""
     kind = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64)
     return kind(library.address(_DRIVER))
