@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from backlit.autodiff.errors import TraceError
     from backlit.autodiff.recording import backward, record
     from backlit.execution.reference import run, watch
-    from backlit.fitting.fit import fit, resume
+    from backlit.fitting.fit import fit
     from backlit.fitting.predict import predict
+    from backlit.fitting.resume import resume
     from backlit.program.program import Program
     from backlit.program.values import Instruction, Value
     from backlit.runs.folder import Run
@@ -51,7 +52,7 @@ _HOMES = {
     "run": "execution.reference",
     "watch": "execution.reference",
     "fit": "fitting.fit",
-    "resume": "fitting.fit",
+    "resume": "fitting.resume",
     "predict": "fitting.predict",
     "Instruction": "program.values",
     "Program": "program.program",

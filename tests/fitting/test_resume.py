@@ -221,8 +221,10 @@ def test_a_second_process_is_refused_and_reads_go_on(tmp_path):
         )
         assert second.returncode == 2
         assert second.stderr.startswith(f"backlit: {folder} is in use by another training")
-        seen = 0
-        for _ in range(50):
+        seen = reads = 0
+        deadline = time.monotonic() + 60
+        while (reads < 50 or seen == 0) and time.monotonic() < deadline:
+            reads += 1
             run = Run(folder)
             epochs = run.epochs()
             assert len(epochs) >= seen

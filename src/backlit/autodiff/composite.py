@@ -89,8 +89,8 @@ def _dispatching(body: Function) -> Function:
             return body(*arguments, **keywords)
         return traced.__array_function__(composite, (), arguments, keywords)
 
-    composite.body = body  # type: ignore[attr-defined]
-    return composite  # type: ignore[return-value]
+    composite.body = body  # type: ignore[attr-defined]  # functions have attributes
+    return composite  # type: ignore[return-value]  # it is called as the body is
 
 
 def body_of(function: Any) -> Callable[..., Any] | None:

@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # it was closed before we began
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  (for the process)
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # not every terminal has every letter
     arguments = _parser().parse_args(argv)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from backlit.runs.folder import Run
 from backlit.runs.model import Model
 from backlit.tables.columns import Numbers, Texts
 from backlit.tables.preparation import CategoryColumn
@@ -14,6 +15,11 @@ from backlit.tables.table import Table
 
 Source: TypeAlias = Table | Mapping[str, Any] | Path | str
 """A table, a mapping of names to arrays, a pandas data frame, or a file."""
+
+
+def as_run(run: Run | Path | str) -> Run:
+    """Return a run that may be named by its folder."""
+    return run if isinstance(run, Run) else Run(run)
 
 
 def file_of(source: Source) -> str | None:

@@ -162,6 +162,7 @@ def _epoch(row: Sequence[object]) -> Epoch | None:
         return None
     if not all(figure is None or type(figure) is float for figure in figures):
         return None
+    # Checked above, one by one, which the type checker does not follow.
     return Epoch(number, *(math.nan if figure is None else figure for figure in figures))  # type: ignore[arg-type]
 
 

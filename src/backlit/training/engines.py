@@ -7,8 +7,9 @@ from a clock, so that the same call gives the same bits.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from importlib.util import find_spec
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +33,26 @@ SECONDS_PER_PRODUCT = 6e-11
 ENOUGH_SECONDS = 4.0
 
 
-class Steps(Protocol):
-    """Runs steps of a training."""
+class Steps(ABC):
+    """Runs steps of a training.
 
+    Parameters
+    ----------
+    network : Network
+    optimizer : Optimizer
+    settings : Settings
+    examples : Examples
+        The training part.
+    """
+
+    def __init__(
+        self, network: Network, optimizer: Optimizer, settings: Settings, examples: Examples
+    ) -> None:
+        self.network, self.optimizer = network, optimizer
+        self.settings, self.examples = settings, examples
+        self.prepared: dict[int, Any] = {}  # by size: the last, short batch has its own
+
+    @abstractmethod
     def run(
         self,
         theta: NDArray[Any],
@@ -64,15 +82,8 @@ class Steps(Protocol):
         """
 
 
-class ReferenceSteps:
+class ReferenceSteps(Steps):
     """Steps by NumPy, one instruction at a time."""
-
-    def __init__(
-        self, network: Network, optimizer: Optimizer, settings: Settings, examples: Examples
-    ) -> None:
-        self.network, self.optimizer = network, optimizer
-        self.settings, self.examples = settings, examples
-        self.programs: dict[int, Program] = {}  # by size: the last, short batch has its own
 
     def run(
         self,
@@ -96,20 +107,14 @@ class ReferenceSteps:
         return theta, state, losses
 
     def _program(self, size: int) -> Program:
-        if size not in self.programs:
-            self.programs[size] = step_program(self.network, self.optimizer, size, self.settings)
-        return self.programs[size]
+        if size not in self.prepared:
+            self.prepared[size] = step_program(self.network, self.optimizer, size, self.settings)
+        program: Program = self.prepared[size]
+        return program
 
 
-class NativeSteps:
+class NativeSteps(Steps):
     """Steps by compiled kernels, with no Python in between."""
-
-    def __init__(
-        self, network: Network, optimizer: Optimizer, settings: Settings, examples: Examples
-    ) -> None:
-        self.network, self.optimizer = network, optimizer
-        self.settings, self.examples = settings, examples
-        self.repeated: dict[int, Any] = {}
 
     def run(
         self,
@@ -120,7 +125,7 @@ class NativeSteps:
         first: int,
     ) -> tuple[NDArray[Any], State, NDArray[Any]]:
         """Make steps; see `Steps`."""
-        repeated = self.prepared(rows.shape[1])
+        repeated = self._repeated(rows.shape[1])
         examples = self.examples
         arrays = {0: theta.copy(), **{k: a.copy() for k, a in enumerate(state.values(), start=1)}}
         after = len(arrays)
@@ -132,23 +137,23 @@ class NativeSteps:
         moved = dict(zip(state, (arrays[k] for k in range(1, after)), strict=True))
         return arrays[0], moved, losses
 
-    def prepared(self, size: int) -> Any:
+    def _repeated(self, size: int) -> Any:
         """Return the step for one size of batch, compiled."""
         from backlit.autodiff.recording import expand
         from backlit.execution.native.repeated import Repeated
 
-        if size not in self.repeated:
+        if size not in self.prepared:
             program = step_program(self.network, self.optimizer, size, self.settings)
             state = self.optimizer.initial_state(np.zeros(1))
             after = 1 + len(state)
-            self.repeated[size] = Repeated(
+            self.prepared[size] = Repeated(
                 expand(program),
                 carried={position: position for position in range(after)},
                 gathered=(after, after + 1, after + 2),
                 fed=(after + 3, after + 4),
                 kept=(after,),
             )
-        return self.repeated[size]
+        return self.prepared[size]
 
 
 def step_program(network: Network, optimizer: Optimizer, size: int, settings: Settings) -> Program:

@@ -9,7 +9,7 @@ from backlit.execution.native.places import Place
 
 
 class UnsupportedError(NotImplementedError):
-    """An instruction that no kernel runs; the message names it."""
+    """An instruction that no kernel runs, and the reference executor does; the message names it."""
 
 
 @dataclass(eq=False)
