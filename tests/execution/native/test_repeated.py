@@ -51,6 +51,20 @@ def test_a_carried_value_that_is_read_as_a_whole_is_not_overwritten_too_early():
     assert kept.tolist() == [[5, 4, 3, 0]]
 
 
+def test_a_carried_value_that_an_instruction_reads_later_is_not_overwritten_too_early():
+    def step(a):
+        new = a * 2
+        total = np.sum(new)  # for which the new value must be in memory
+        return new, a + total
+
+    program = backlit.record(step, np.zeros(3))
+    repeated = Repeated(program, carried={0: 0}, gathered=(), fed=(), kept=(1,))
+    a = np.array([1.0, 2.0, 3.0])
+    (kept,) = repeated.run({0: a}, {}, np.zeros((2, 0), np.int64), 2)
+    assert a.tolist() == [4, 8, 12]
+    assert kept.tolist() == [[13, 14, 15], [26, 28, 30]]
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_batches_are_gathered_and_values_fed(dtype):
     data = rng.normal(size=(20, 3)).astype(dtype)
