@@ -44,8 +44,9 @@ def test_draws_are_the_published_hash():
     kept = spared(dropout_key(seed=5, step_number=9), 2, (3, 4), 0.3)
     for n in range(3):
         for j in range(4):
-            bits, _ = threefry((5, 3 + 256 * 2), (9, 4 * n + j))
-            assert kept[n, j] == (int(bits) >= 0.3 * 2**32)
+            k0, k1, x0, x1 = np.array([[5], [3 + 256 * 2], [9], [4 * n + j]], np.uint32)
+            bits, _ = threefry((k0, k1), (x0, x1))
+            assert kept[n, j] == (int(bits[0]) >= 0.3 * 2**32)
 
 
 def test_rows_of_a_batch_do_not_depend_on_its_length():

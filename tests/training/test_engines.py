@@ -1,13 +1,19 @@
 """Two engines, one training: they agree, go on from each other's states, and are chosen by work."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
-from backlit.execution.native import library
+from backlit.execution.native import library, phases
+from backlit.execution.native.elementwise import EXPRESSIONS
 from backlit.fitting import fit, resume
 from backlit.networks import Network
 from backlit.networks.activations import ACTIVATIONS
@@ -32,6 +38,7 @@ rng = np.random.default_rng(0)
 x = rng.normal(size=(70, 4))
 CLASSES = rng.integers(0, 3, 70)
 NUMBERS = rng.normal(size=(70, 2))
+LABELS = (rng.normal(size=(70, 3)) > 0).astype(float)
 
 
 def targets(network):
@@ -151,12 +158,114 @@ def test_the_choice_follows_the_predicted_work():
     assert choose_engine(large, Settings(LBFGS()), 10**9) == "reference"
 
 
-def test_what_has_no_kernel_is_run_by_the_reference_executor_or_refused():
-    network = Network(100, (128, 64), 3, dropout=0.1)
-    assert "spared" in unsupported(network, Settings(), 30_000)
-    assert choose_engine(network, Settings(), 30_000) == "reference"
-    with pytest.raises(ValueError, match="engine native cannot run this training: "):
-        choose_engine(network, Settings(engine="native"), 30_000)
+def test_what_has_no_kernel_is_run_by_the_reference_executor(monkeypatch):
+    monkeypatch.delitem(EXPRESSIONS, np.exp)
+    network = Network(4, (6,), 3)
+    assert "exp(float32 (30, 3))" in unsupported(network, Settings(batch_size=30), 30)
+    why = "the native engine cannot run this training, and the reference engine does: "
+    with pytest.warns(UserWarning, match=f"{why}no native kernel runs exp") as warned:
+        native = train(network, (x, CLASSES), engine="native", epochs=2)
+    assert len(warned) == 1
+    reference = train(network, (x, CLASSES), engine="reference", epochs=2)
+    assert np.array_equal(native.state.theta, reference.state.theta)
+
+
+def test_dropout_silences_the_same_units_in_both_engines():
+    network = Network(4, (20, 10), 3, dropout=0.4)
+    settings = {"epochs": 3, "batch_size": 8, "dtype": "float64", "seed": 3}
+    one, other = (
+        train(network, (x, CLASSES), engine=e, **settings) for e in ("reference", "native")
+    )
+    assert np.max(np.abs(one.state.theta - other.state.theta)) < 1e-12
+
+
+@contextmanager
+def finely_cut():
+    """Cut steps for threads, however small they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("ENOUGH_SECONDS", "PART_SECONDS", "CALL_SECONDS", "MEETING_SECONDS"):
+            patch.setattr(phases, name, 1e-12)
+        yield
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "squared_loss", "label_log_loss"])
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_any_number_of_threads_computes_the_same_bits(loss, dropout):
+    outputs, y = {"log_loss": (3, CLASSES), "squared_loss": (2, NUMBERS)}.get(loss, (3, LABELS))
+    network = Network(4, (20, 10), outputs, loss=loss, dropout=dropout)
+    with finely_cut():
+        runs = [
+            train(network, (x, y), (x, y), engine="native", epochs=4, batch_size=16, n_threads=n)
+            for n in (1, 2, 3, 8)
+        ]
+    for run in runs[1:]:
+        assert np.array_equal(run.state.theta, runs[0].state.theta)
+        assert [e.validation_loss for e in run.epochs] == [
+            e.validation_loss for e in runs[0].epochs
+        ]
+    reference = train(network, (x, y), engine="reference", epochs=4, batch_size=16)
+    assert np.allclose(reference.state.theta, runs[0].state.theta, rtol=0, atol=1e-4)
+
+
+def test_several_trainings_in_threads_of_python_do_not_disturb_each_other():
+    network = Network(4, (20, 10), 3)
+
+    def run(seed):
+        return train(network, (x, CLASSES), engine="native", epochs=20, seed=seed, n_threads=2)
+
+    with finely_cut():
+        alone = [run(seed).state.theta for seed in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            together = list(pool.map(run, range(4)))
+    for one, other in zip(alone, together, strict=True):
+        assert np.array_equal(one, other.state.theta)
+
+
+def test_python_goes_on_while_an_epoch_runs():
+    # A thread of Python counts while the steps run; with the interpreter's lock held it could not.
+    rows = np.zeros((20_000, 300), np.float32)
+    network = Network(300, (300, 300), 2)
+    counted, done = [0], threading.Event()
+
+    def count():
+        while not done.wait(0.001):
+            counted[0] += 1
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    began = time.monotonic()
+    train(network, (rows, np.zeros(20_000, int)), engine="native", epochs=1, batch_size=128)
+    seconds = time.monotonic() - began
+    done.set()
+    thread.join()
+    assert counted[0] > 5 * seconds  # of about 1000 a second, on a machine that has nothing to do
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a signal to a process of its own")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_interrupt_in_the_middle_of_an_epoch_keeps_what_there_is(threads):
+    code = (
+        "import numpy as np, sys\n"
+        "from backlit.networks import Network\n"
+        "from backlit.training import train\n"
+        "x = np.zeros((200_000, 400), np.float32)\n"
+        "y = np.zeros(len(x), int)\n"
+        "small = (x[:1000], y[:1000])\n"
+        "network = Network(400, (600, 600), 3)\n"
+        "train(network, small, engine='native', epochs=1, batch_size=512)\n"
+        "print('ready', flush=True)\n"
+        f"trained = train(network, (x, y), engine='native', epochs=1000, batch_size=512, "
+        f"n_threads={threads})\n"
+        "print(trained.outcome, len(trained.epochs))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(1.0)  # in the middle of the first epoch, which takes many seconds
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert out == "interrupted 0\n", err
 
 
 def test_without_numba_everything_runs():
@@ -174,6 +283,7 @@ def test_without_numba_everything_runs():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout == "reference\n"
+    assert result.stderr.count("Numba is not installed; python -m pip install numba") == 1
 
 
 def test_with_a_broken_numba_everything_runs(tmp_path):
@@ -184,7 +294,6 @@ def test_with_a_broken_numba_everything_runs(tmp_path):
         "from backlit.training.engines import choose_engine\n"
         "from backlit.training import Settings\n"
         "print(choose_engine(Network(100, (128,), 3), Settings(), 10**6))\n"
-        "choose_engine(Network(100, (128,), 3), Settings(engine='native'), 10**6)\n"
     )
     environment = {
         **os.environ, "PYTHONPATH": str(tmp_path), "BACKLIT_CACHE": str(tmp_path / "cache"),
@@ -193,7 +302,7 @@ def test_with_a_broken_numba_everything_runs(tmp_path):
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
     )
     assert result.stdout == "reference\n"
-    assert "cannot run this training: numba is broken here" in result.stderr
+    assert result.stderr.count("the reference engine does: numba is broken here") == 1
 
 
 def test_the_choice_is_kept_with_the_run(tmp_path):

@@ -104,7 +104,7 @@ def test_step_is_one_short_program_in_the_fields_words():
         "losses = log_loss(output, y)",
         "d_a = d_output @ W2.T",
         "d_W1 = x.T @ d_z",
-        "# unbiased_mean = mean / (1 - self.beta1**step_number)",
+        "# mean_factor = 1 - self.beta1**step_number",
         "theta_2 = theta - theta_quotient",
     ):
         assert f"\n    {line}\n" in text, line

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+Library: TypeAlias = Literal["scipy", "others"]
 
 _lock = threading.Lock()
-_users = 0
-_limit: Any = None
+_users: Counter[Library] = Counter()
+_limits: dict[Library, Any] = {}
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def one_thread(whose: Literal["all", "scipy"] = "all") -> Iterator[None]:
     """Hold BLAS at one thread.
 
     The limit is the whole process's. So uses that overlap, in several threads, are counted, and the
     last one to end restores what was before the first.
+
+    Parameters
+    ----------
+    whose : {"all", "scipy"}, default "all"
+        SciPy comes with a BLAS of its own, which the compiled kernels call; where that one alone is
+        held, NumPy's products in other threads go on as before. Where they share one (as in conda's
+        environments), it is held.
 
     Examples
     --------
@@ -27,18 +38,28 @@ def one_thread() -> Iterator[None]:
     ...     float((np.ones((2, 3)) @ np.ones((3, 2))).sum())
     12.0
     """
-    from threadpoolctl import ThreadpoolController
-
-    global _users, _limit
+    libraries: tuple[Library, ...] = ("scipy",) if whose == "scipy" else ("scipy", "others")
     with _lock:
-        _users += 1
-        if _users == 1:
-            # Anew each time, since it holds the libraries that are loaded by now.
-            _limit = ThreadpoolController().limit(limits=1, user_api="blas")
+        for library in libraries:
+            _users[library] += 1
+            if _users[library] == 1:
+                # Anew each time, since it holds the libraries that are loaded by now.
+                _limits[library] = _controller(library).limit(limits=1)
     try:
         yield
     finally:
         with _lock:
-            _users -= 1
-            if _users == 0:
-                _limit.restore_original_limits()
+            for library in libraries:
+                _users[library] -= 1
+                if _users[library] == 0:
+                    _limits.pop(library).restore_original_limits()
+
+
+def _controller(library: Library) -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    every = ThreadpoolController().select(user_api="blas")
+    paths = [found.filepath for found in every.lib_controllers]
+    own = [path for path in paths if Path(path).parent.name.startswith("scipy")] or paths
+    others = [path for path in paths if path not in own]
+    return every.select(filepath=own if library == "scipy" else others)

@@ -78,9 +78,10 @@ def spared(key: Any, layer: int, shape: tuple[int, ...], rate: float) -> Any:
     >>> round(float(spared(dropout_key(0, 1), 1, (100, 100), 0.25).mean()), 1)
     0.7
     """
-    positions = np.reshape(np.arange(np.prod(shape), dtype=np.uint32), shape)
-    bits, _ = threefry((key[0], DROPOUT + LAYER * layer), (key[1], positions))
-    return bits >= np.uint32(rate * 2**32)
+    positions = np.arange(np.prod(shape), dtype=np.uint32)
+    purpose = np.array([DROPOUT + LAYER * layer], np.uint32)
+    bits, _ = threefry((key[0:1], purpose), (key[1:2], positions))
+    return np.reshape(bits >= np.uint32(rate * 2**32), shape)
 
 
 def dropout(a: Any, key: Any, layer: int, rate: float) -> Any:

@@ -14,6 +14,7 @@ at any epoch without replaying the ones before.
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -91,27 +92,25 @@ def _words(
     for name, number in (("seed", seed), ("purpose", purpose), ("epoch", epoch)):
         if not 0 <= number < 2**32:
             raise ValueError(f"{name} must be an integer from 0 to 2**32 - 1, not {number}")
-    return threefry((seed, purpose), (epoch, positions))
+    positions = np.asarray(positions, np.uint32)
+    k0, k1, x0 = (np.array([number], np.uint32) for number in (seed, purpose, epoch))
+    high, low = threefry((k0, k1), (x0, positions.ravel()))
+    return high.reshape(positions.shape), low.reshape(positions.shape)
 
 
-def threefry(
-    key: tuple[ArrayLike, ArrayLike], counter: tuple[ArrayLike, ArrayLike]
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+def threefry(key: tuple[Any, Any], counter: tuple[Any, Any]) -> tuple[Any, Any]:
     """Hash a key and a counter of two 32-bit words each to two 32-bit words.
 
     Parameters
     ----------
-    key, counter : pair of int or array of int, from 0 to 2**32 - 1
-        Broadcast against each other.
+    key, counter : pair of array of uint32, shape (1,) or (n,)
+        Arrays, never scalars: only arrays wrap around without a warning.
 
     Returns
     -------
-    pair of array of uint32
+    pair of array of uint32, shape (n,)
     """
-    # Arrays, never scalars: only arrays wrap around without a warning.
-    k0, k1, x0, x1 = np.broadcast_arrays(*(np.asarray(w, np.uint32)[...] for w in (*key, *counter)))
-    shape = x0.shape
-    k0, k1, x0, x1 = (np.ravel(word) for word in (k0, k1, x0, x1))
+    (k0, k1), (x0, x1) = key, counter
     schedule = (k0, k1, k0 ^ k1 ^ PARITY)
     x0, x1 = x0 + k0, x1 + k1
     for round_ in range(ROUNDS):
@@ -121,8 +120,8 @@ def threefry(
             injection = round_ // 4 + 1
             x0 = x0 + schedule[injection % 3]
             x1 = x1 + schedule[(injection + 1) % 3] + np.uint32(injection)
-    return x0.reshape(shape), x1.reshape(shape)
+    return x0, x1
 
 
-def _rotate(word: NDArray[np.uint32], bits: int) -> NDArray[np.uint32]:
+def _rotate(word: Any, bits: int) -> Any:
     return word << np.uint32(bits) | word >> np.uint32(32 - bits)

@@ -7,6 +7,7 @@ from a clock, so that the same call gives the same bits.
 from __future__ import annotations
 
 import math
+import warnings
 from abc import ABC, abstractmethod
 from importlib.util import find_spec
 from typing import Any, Literal, TypeAlias
@@ -130,9 +131,17 @@ class NativeSteps(Steps):
         arrays = {0: theta.copy(), **{k: a.copy() for k, a in enumerate(state.values(), start=1)}}
         after = len(arrays)
         numbers = np.arange(first, first + len(rows)).astype(theta.dtype)
-        fed = (examples.x, examples.y, examples.weights, rates, numbers)
+        fed = [examples.x, examples.y, examples.weights, rates, numbers]
+        if self.network.dropout:
+            keys = np.tile(dropout_key(self.settings.seed, first), (len(rows), 1))
+            keys[:, 1] += np.arange(len(rows), dtype=np.uint32)
+            fed.append(keys)
         (losses,) = repeated.run(
-            arrays, dict(enumerate(fed, start=after)), np.ascontiguousarray(rows), len(rows)
+            arrays,
+            dict(enumerate(fed, start=after)),
+            rows,
+            len(rows),
+            threads_of(self.settings),
         )
         moved = dict(zip(state, (arrays[k] for k in range(1, after)), strict=True))
         return arrays[0], moved, losses
@@ -150,7 +159,7 @@ class NativeSteps(Steps):
                 expand(program),
                 carried={position: position for position in range(after)},
                 gathered=(after, after + 1, after + 2),
-                fed=(after + 3, after + 4),
+                fed=range(after + 3, after + 5 + (self.network.dropout > 0)),
                 kept=(after,),
             )
         return self.prepared[size]
@@ -159,6 +168,13 @@ class NativeSteps(Steps):
 def step_program(network: Network, optimizer: Optimizer, size: int, settings: Settings) -> Program:
     """Record the step of a training for one size of batch."""
     return record_step(network, optimizer, size, settings.dtype_meant(), settings.penalties)
+
+
+def threads_of(settings: Settings) -> int:
+    """Return how many threads the native engine uses at most."""
+    from backlit.execution.native.threads import default_threads
+
+    return settings.n_threads or default_threads()
 
 
 def choose_engine(network: Network, settings: Settings, examples: int) -> Engine:
@@ -177,25 +193,23 @@ def choose_engine(network: Network, settings: Settings, examples: int) -> Engine
         Native where the work is worth it, Numba is installed, and there are kernels for all of the
         step's instructions.
 
-    Raises
-    ------
-    ValueError
-        If the native engine is asked for, and there are not.
+    Warns
+    -----
+    UserWarning
+        If the native engine is asked for, or much faster, and cannot run this training: why.
     """
     if settings.engine == "reference" or settings.batched is None:
         return "reference"
-    if settings.engine == "auto" and predicted(network, settings, examples) < ENOUGH_SECONDS:
+    asked = settings.engine == "native"
+    if not asked and predicted(network, settings, examples) < ENOUGH_SECONDS:
         return "reference"
     reason = unsupported(network, settings, examples)
-    if settings.engine == "native":
-        if reason:
-            raise ValueError(f"engine native cannot run this training: {reason}")
-        return "native"
-    return (
-        "reference"
-        if reason or predicted(network, settings, examples) < ENOUGH_SECONDS
-        else "native"
-    )
+    if reason:
+        warnings.warn(
+            f"the native engine cannot run this training, and the reference engine does: {reason}",
+            stacklevel=2,
+        )
+    return "reference" if reason else "native"
 
 
 def predicted(network: Network, settings: Settings, examples: int) -> float:
@@ -212,7 +226,7 @@ def predicted(network: Network, settings: Settings, examples: int) -> float:
 def unsupported(network: Network, settings: Settings, examples: int) -> str:
     """Return why kernels cannot run the steps of a training; empty where they can."""
     if find_spec("numba") is None:
-        return "Numba is not installed"
+        return "Numba is not installed; python -m pip install numba makes it several times faster"
     if settings.batched is None:
         return "L-BFGS is run by SciPy"
     from backlit.autodiff.errors import TraceError

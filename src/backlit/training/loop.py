@@ -15,8 +15,9 @@ from backlit.execution.blas import one_thread
 from backlit.networks.losses import LOSSES
 from backlit.networks.network import Network, Parameters
 from backlit.training.descent import Descent, DivergedError, Step, Turn
-from backlit.training.engines import choose_engine
+from backlit.training.engines import choose_engine, threads_of
 from backlit.training.examples import Examples
+from backlit.training.forward import Forward
 from backlit.training.lbfgs import LBFGS, minimise
 from backlit.training.parameters import Layout
 from backlit.training.schedules import ReduceOnPlateau
@@ -136,15 +137,18 @@ def train(
     _check_fit(network, settings, validated=held_out is not None)
     if state is None:
         state = initial_state(network, settings, start)
-    keeper = _Keeper(network, settings, held_out, scorer or scorer_of(network), callbacks, state)
+    engine = choose_engine(network, settings, len(examples))
+    forward = Forward(network, threads_of(settings)) if engine == "native" else None
+    scorer = scorer or scorer_of(network)
+    keeper = _Keeper(network, settings, held_out, scorer, callbacks, state, forward)
     try:
         # Loaded before BLAS is held at one thread, so that SciPy's is, too.
         importlib.import_module("scipy.linalg.cython_blas")
-        with one_thread():
+        # The kernels call SciPy's. NumPy's is then left to other threads of Python.
+        with one_thread("scipy" if engine == "native" else "all"):
             if isinstance(settings.optimizer, LBFGS):
                 _minimise(keeper, network, settings, settings.optimizer, examples)
             else:
-                engine = choose_engine(network, settings, len(examples))
                 descent = Descent(
                     network, settings.optimizer, settings, examples, engine, after_step
                 )
@@ -225,6 +229,7 @@ def evaluate(
     parameters: Parameters,
     examples: Examples,
     scorer: Scorer | None = None,
+    forward: Forward | None = None,
 ) -> tuple[float, float]:
     """Return the weighted mean loss and the score of a network.
 
@@ -235,6 +240,8 @@ def evaluate(
     examples : Examples
     scorer : callable, optional
         As for `train`.
+    forward : Forward, optional
+        Computes the outputs; by default NumPy does.
 
     Returns
     -------
@@ -252,7 +259,10 @@ def evaluate(
     (0.6931471805599453, 0.75)
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        outputs = network.forward(parameters, examples.x)
+        if forward is None:
+            outputs = network.forward(parameters, examples.x)
+        else:
+            outputs = forward(Layout(network.shapes).flatten(parameters), examples.x)
         losses = LOSSES[network.loss](outputs, examples.y, **network.loss_options)
         loss = np.average(losses.astype(np.float64), weights=examples.weights)
         score = (scorer or scorer_of(network))(outputs, examples.y, examples.weights)
@@ -270,8 +280,10 @@ class _Keeper:
         scorer: Scorer,
         callbacks: Sequence[Callback],
         state: State,
+        forward: Forward | None,
     ) -> None:
         self.network = network
+        self.forward = forward
         self.layout = Layout(network.shapes)
         self.settings = settings
         self.held_out = held_out
@@ -288,7 +300,9 @@ class _Keeper:
         loss = score = math.nan
         if self.held_out is not None:
             parameters = self.layout.views(turn.theta)
-            loss, score = evaluate(self.network, parameters, self.held_out, self.scorer)
+            loss, score = evaluate(
+                self.network, parameters, self.held_out, self.scorer, self.forward
+            )
         before = self.state
         epoch = Epoch(
             number=before.epoch + 1,

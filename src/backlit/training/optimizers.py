@@ -234,7 +234,8 @@ class Adam(Checked):
 
     Notes
     -----
-    Algorithm 1 of D. Kingma and J. Ba, "Adam: a method for stochastic optimization", 2015.
+    Algorithm 1 of D. Kingma and J. Ba, "Adam: a method for stochastic optimization", 2015, in the
+    order of computation at the end of its section 2, with Algorithm 1's ``epsilon``.
 
     Examples
     --------
@@ -263,10 +264,13 @@ class Adam(Checked):
         """Return the new parameters and the new running means."""
         mean = self.beta1 * state["mean"] + (1 - self.beta1) * gradient
         mean_square = self.beta2 * state["mean_square"] + (1 - self.beta2) * gradient**2
-        # Both began at zero; their expectations are short by these factors.
-        unbiased_mean = mean / (1 - self.beta1**step_number)
-        unbiased_square = mean_square / (1 - self.beta2**step_number)
-        theta = theta - learning_rate * unbiased_mean / (np.sqrt(unbiased_square) + self.epsilon)
+        # Both began at zero; their expectations are short by these factors. They are numbers, and
+        # so are corrected for in what multiplies the arrays anyway.
+        mean_factor = 1 - self.beta1**step_number
+        root_factor = np.sqrt(1 - self.beta2**step_number)
+        rate = learning_rate * root_factor / mean_factor
+        epsilon = self.epsilon * root_factor
+        theta = theta - rate * mean / (np.sqrt(mean_square) + epsilon)
         return theta, {"mean": mean, "mean_square": mean_square}
 
 

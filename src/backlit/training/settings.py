@@ -47,6 +47,11 @@ class Settings:
         Of the initial weights, the order of examples and dropout.
     dtype : float32 or float64, optional
         Kept as its name. By default float32; for L-BFGS float64, which is all that it has.
+    engine : {"auto", "reference", "native"}, default "auto"
+        Who runs the steps: NumPy, or compiled kernels; by default by the predicted work.
+    n_threads : int, optional
+        The most that the native engine uses; the results are the same bits for any number. By
+        default as many as there are processors for this process.
 
     Raises
     ------
@@ -70,9 +75,10 @@ class Settings:
     seed: int = 0
     dtype: DTypeLike | None = None
     engine: Literal["auto", "reference", "native"] = "auto"
+    n_threads: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "patience", "seed"):
+        for name in ("epochs", "batch_size", "patience", "seed", "n_threads"):
             object.__setattr__(self, name, plain(getattr(self, name)))
         for name, known in (("optimizer", ALL_OPTIMIZERS), ("schedule", ALL_SCHEDULES)):
             given = getattr(self, name)
@@ -86,7 +92,7 @@ class Settings:
         if not isinstance(self.penalties, Penalties):
             raise ValueError(f"penalties must be Penalties(...), not {self.penalties!r}")
         check_count("epochs", self.epochs)
-        for name in ("batch_size", "patience"):
+        for name in ("batch_size", "patience", "n_threads"):
             if getattr(self, name) is not None:
                 check_count(name, getattr(self, name))
         if self.engine not in ("auto", "reference", "native"):

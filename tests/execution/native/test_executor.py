@@ -1,6 +1,7 @@
 """Compiled kernels compute what the reference executor does."""
 
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from scipy import special
 
 import backlit
 from backlit.autodiff.recording import expand
-from backlit.execution.native import library
+from backlit.execution.native import library, phases
 from backlit.execution.native.calls import UnsupportedError
 from backlit.execution.native.elementwise import EXPRESSIONS
 from backlit.execution.native.executor import Executable
@@ -31,6 +32,27 @@ def both(f, *arguments, together=False):
     with np.errstate(all="ignore"):
         expected = tree.leaves(backlit.run(program, *arguments))
     found = tree.leaves(Executable(expand(program)).run(*arguments))
+    agree(found, expected, arguments, together)
+    with finely_cut():
+        executable = Executable(expand(program))
+    found = tree.leaves(executable.run(*arguments, n_threads=3))
+    agree(found, expected, arguments, together)
+    again = tree.leaves(executable.run(*arguments))
+    for ours, theirs in zip(found, again, strict=True):
+        assert np.array_equal(ours, theirs, equal_nan=np.asarray(ours).dtype.kind == "f")
+
+
+@contextmanager
+def finely_cut():
+    """Cut whatever can be cut, however small."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("ENOUGH_SECONDS", "PART_SECONDS", "CALL_SECONDS", "MEETING_SECONDS"):
+            patch.setattr(phases, name, 1e-12)
+        patch.setattr(phases, "NARROW", 1)
+        yield
+
+
+def agree(found, expected, arguments, together):
     for ours, theirs in zip(found, expected, strict=True):
         ours, theirs = np.asarray(ours), np.asarray(theirs)
         assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)

@@ -14,7 +14,7 @@ import pytest
 
 from backlit.execution.native import library
 
-ADD = "def kernel(args):\n    return args + {}\n"
+ADD = "def kernel(args, step):\n    return args + {}\n"
 
 SUM = """
 import numpy as np
@@ -27,7 +27,7 @@ def pointer(typing, address):
         return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
     return types.voidptr(types.int64), generate
 
-def kernel(args):
+def kernel(args, step):
     given = carray(pointer(args), (3,), np.int64)
     terms = carray(pointer(given[1]), (given[0],), np.float32)
     total = np.float32(0)
@@ -138,18 +138,20 @@ def test_sum_is_in_the_order_written_unless_reductions_are_allowed(folder):
 
 
 def test_reductions_know_what_is_not_a_number(folder):
-    source = "def kernel(args):\n    ratio = 0.0 / args\n    return 7 if ratio != ratio else 8\n"
+    source = (
+        "def kernel(args, step):\n    ratio = 0.0 / args\n    return 7 if ratio != ratio else 8\n"
+    )
     address = library.address(source, reductions=True)
     assert [call(address, argument) for argument in (0, 1)] == [7, 8]
 
 
 def test_division_by_zero_is_not_an_exception(folder):
-    source = "def kernel(args):\n    return 7 if 1.0 / args > 1e300 else 8\n"
+    source = "def kernel(args, step):\n    return 7 if 1.0 / args > 1e300 else 8\n"
     assert call(library.address(source), 0) == 7
 
 
 def test_kernel_calls_the_mathematics_of_c_after_loading(folder, forget):
-    source = "import math\ndef kernel(args):\n    return int(1000 * math.lgamma(args))\n"
+    source = "import math\ndef kernel(args, step):\n    return int(1000 * math.lgamma(args))\n"
     library.address(source)
     forget()
     assert compiled_by(lambda: library.address(source)) == 0
@@ -157,7 +159,9 @@ def test_kernel_calls_the_mathematics_of_c_after_loading(folder, forget):
 
 
 def test_kernel_that_can_raise_works_but_is_not_stored(folder, forget):
-    source = "def kernel(args):\n    if args < 0:\n        raise ValueError\n    return args\n"
+    source = (
+        "def kernel(args, step):\n    if args < 0:\n        raise ValueError\n    return args\n"
+    )
     assert call(library.address(source), 5) == 5
     assert list(folder.iterdir()) == []
     forget()

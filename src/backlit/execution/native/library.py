@@ -65,7 +65,7 @@ def compilations() -> int:
     Examples
     --------
     >>> from backlit.execution.native import library
-    >>> source = "def kernel(args):\n    return 0\n"
+    >>> source = "def kernel(args, step):\n    return 0\n"
     >>> first = library.address(source)
     >>> before = library.compilations()
     >>> library.address(source) == first, library.compilations() - before
@@ -82,7 +82,7 @@ def address(source: str, *, reductions: bool = False) -> int:
     Parameters
     ----------
     source : str
-        A module that defines ``kernel``, a function of one 64-bit integer that returns a 32-bit
+        A module that defines ``kernel``, a function of two 64-bit integers that returns a 32-bit
         integer, in what Numba compiles without Python objects. It imports nothing of Backlit from
         outside this package, on whose text the stored kernels depend.
     reductions : bool, default False
@@ -91,7 +91,7 @@ def address(source: str, *, reductions: bool = False) -> int:
     Returns
     -------
     int
-        Of a C function ``int32_t (int64_t)``, valid as long as the process lives.
+        Of a C function ``int32_t (int64_t, int64_t)``, valid as long as the process lives.
 
     Raises
     ------
@@ -104,8 +104,8 @@ def address(source: str, *, reductions: bool = False) -> int:
     --------
     >>> import ctypes
     >>> from backlit.execution.native import library
-    >>> kernel = library.address("def kernel(args):\n    return args + 1\n")
-    >>> ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64)(kernel)(41)
+    >>> kernel = library.address("def kernel(args, step):\n    return args + step\n")
+    >>> ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_int64)(kernel)(41, 1)
     42
     """
     with _lock:
@@ -175,7 +175,7 @@ def _compile(source: str, name: str, reductions: bool) -> Any:
     module = {"__name__": name}
     exec(compile(source, f"<{name}>", "exec", dont_inherit=True), module)
     decorate = cfunc(
-        "int32(int64)",
+        "int32(int64, int64)",
         error_model="numpy",  # divisions that do not raise are vectorised
         fastmath=_REDUCTIONS if reductions else False,
     )

@@ -1,4 +1,4 @@
-"""From instructions to calls of kernels, and to places where values lie.
+"""From instructions to work for kernels, and to places where values lie.
 
 An instruction becomes one of these:
 
@@ -14,16 +14,16 @@ from __future__ import annotations
 import math
 import operator
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from backlit.execution.native import fixed
-from backlit.execution.native.calls import Call, UnsupportedError
+from backlit.execution.native.calls import UnsupportedError, Work
 from backlit.execution.native.elementwise import EXPRESSIONS, UFUNC_OF
-from backlit.execution.native.loops import TYPE, Loop, source_of
+from backlit.execution.native.loops import TYPE, Assignment, Loop
 from backlit.execution.native.places import Buffer, Place
 from backlit.program.program import Program
 from backlit.program.values import Instruction, Value
@@ -31,22 +31,23 @@ from backlit.program.values import Instruction, Value
 
 @dataclass(eq=False)
 class Lowered:
-    """A program as calls of kernels.
+    """A program as work for kernels.
 
     Attributes
     ----------
-    calls : list of Call
+    works : list of Work
+        In order.
     inputs, outputs : list of Place
         Contiguous, each in a buffer of its own.
     """
 
-    calls: list[Call]
+    works: list[Work]
     inputs: list[Place]
     outputs: list[Place]
 
 
 def lower(program: Program, carried: Mapping[int, int] | None = None) -> Lowered:
-    """Return a program as calls of kernels.
+    """Return a program as work for kernels.
 
     Parameters
     ----------
@@ -82,14 +83,49 @@ class _Lowering:
                     self.root[instruction.output] = self.root[value]
                 elif value in self.root:
                     self.unread[self.root[value]] += 1
-        self.calls: list[Call] = []
+        self.works: list[Work] = []
         self.places: dict[Value, Place] = {}
-        self.loops: dict[Value, Loop] = {}  # of values that are computed in a loop not yet called
+        self.loops: dict[Value, Loop] = {}  # of values that are computed in a loop not yet closed
+        self.targets: dict[Value, Place] = {}  # where a value is to be computed, if it matters
         self.readers: dict[Value, list[Instruction]] = defaultdict(list)
         for instruction in program.instructions:
             for value in instruction.operands():
                 self.readers[value].append(instruction)
         self.wanted = set(program.output_values())
+        self.makers = {instruction.output: instruction for instruction in program.instructions}
+        for instruction in program.instructions:
+            if instruction.function is np.concatenate:
+                self._aim_parts(instruction)
+
+    def _aim_parts(self, instruction: Instruction) -> None:
+        """Let what will be joined be computed in its part of the whole, so that nothing is copied.
+
+        So the gradients of the parameters come to lie in the flat gradient.
+        """
+        whole = self.new(instruction.output)
+        self.targets[instruction.output] = whole
+        for value, target in self._parts(instruction, whole):
+            maker = self.makers.get(value)
+            while maker is not None and maker.function in (np.reshape, np.ravel):
+                if not target.is_contiguous:
+                    break
+                value = maker.arguments[0]
+                target, maker = target.reshaped(value.shape), self.makers.get(value)
+            free = value not in self.wanted and value not in self.targets
+            if maker is not None and maker.function not in VIEWS and free:
+                self.targets[value] = target
+
+    def _parts(self, instruction: Instruction, whole: Place) -> list[tuple[Value, Place]]:
+        """Return the values that are joined, each with its place in the whole."""
+        axis = instruction.keywords.get("axis", (*instruction.arguments[1:], 0)[0])
+        if axis is None:
+            raise _unsupported(instruction)
+        parts, start = [], 0
+        for value in instruction.arguments[0]:
+            stop = start + value.shape[axis]
+            parts.append((value, whole.part(axis % len(whole.shape), start, stop)))
+            start = stop
+        return parts
 
     def run(self) -> Lowered:
         inputs = [Place.new(value.shape, _known(value.dtype)) for value in self.program.inputs]
@@ -108,7 +144,7 @@ class _Lowering:
                     if value in self.root:
                         self.unread[self.root[value]] -= 1
         self.taken = {place.buffer for place in inputs}
-        return Lowered(self.calls, inputs, self._outputs())
+        return Lowered(self.works, inputs, self._outputs())
 
     def _outputs(self) -> list[Place]:
         """Return the places of the outputs, each of its own, or for a carried one the input's."""
@@ -133,7 +169,8 @@ class _Lowering:
         """Return a contiguous place of its own for an output."""
         place = self.place(value)
         shared = place.buffer.array is not None or place.buffer in self.taken
-        if shared or not place.is_contiguous or place.offset:
+        partial = max(1, place.size) * place.dtype.itemsize < place.buffer.size
+        if shared or partial or not place.is_contiguous or place.offset:
             place = self.copied(place)
         self.taken.add(place.buffer)
         return place
@@ -178,27 +215,17 @@ class _Lowering:
                 function, arguments = special, arguments[:1]
         kinds = tuple(_kind(argument) for argument in arguments)
         *needed, _ = function.resolve_dtypes((*kinds, None))
-        loop = self.loop(instruction)
-        operands = [
-            self.operand(loop, argument, dtype)
-            for argument, dtype in zip(arguments, needed, strict=True)
-        ]
-        loop.assign(output, EXPRESSIONS[function].format(*operands))
-        self.loops[output] = loop
+        self.assign(instruction, EXPRESSIONS[function], zip(arguments, needed, strict=True))
 
     def _where(self, instruction: Instruction) -> None:
         condition, yes, no = instruction.arguments
-        loop, dtype = self.loop(instruction), np.dtype(instruction.output.dtype)
-        c = self.operand(loop, condition, np.dtype(bool))
-        a, b = (self.operand(loop, argument, dtype) for argument in (yes, no))
-        loop.assign(instruction.output, f"{a} if {c} else {b}")
-        self.loops[instruction.output] = loop
+        dtype = np.dtype(instruction.output.dtype)
+        operands = (condition, np.dtype(bool)), (yes, dtype), (no, dtype)
+        self.assign(instruction, "{1} if {0} else {2}", operands)
 
     def _cast(self, instruction: Instruction) -> None:
-        loop = self.loop(instruction)
-        dtype = np.dtype(instruction.output.dtype)
-        loop.assign(instruction.output, self.operand(loop, instruction.arguments[0], dtype))
-        self.loops[instruction.output] = loop
+        operands = [(instruction.arguments[0], np.dtype(instruction.output.dtype))]
+        self.assign(instruction, "{0}", operands)
 
     def _view(self, instruction: Instruction) -> None:
         place = VIEWS[instruction.function](self, instruction)
@@ -223,12 +250,13 @@ class _Lowering:
         reduced = sorted(a % len(place.shape) for a in axes)
         kept = [a for a in range(len(place.shape)) if a not in reduced]
         place = place.transposed((*kept, *reduced))
-        result = Place.new(output.shape, output.dtype)
+        result = self.new(output)
         if place.size == 0:
             raise _unsupported(instruction)
         if not fixed.fits_reduction(place, len(kept)):
             place = self.copied(place)
-        self.calls.append(fixed.reduction(name, place, len(kept), result))
+        flat = result.reshaped(place.shape[: len(kept)])
+        self.works.append(fixed.Reduction(name, place, flat))
         self.places[output] = result
 
     def _mean(self, instruction: Instruction) -> None:
@@ -237,13 +265,15 @@ class _Lowering:
         self.places[total] = self.places.pop(instruction.output)
         count = math.prod(instruction.arguments[0].shape) // math.prod(total.shape)
         loop = Loop(total.shape)
-        name = loop.load(total, self.places[total])
-        loop.assign(instruction.output, f"{name} / {TYPE[np.dtype(total.dtype)]}({count})")
+        loop.loads[total] = self.places[total]
+        number = f"{TYPE[np.dtype(total.dtype)]}({count})"
+        operands = (total, ""), (number, "")
+        loop.assignments.append(Assignment(instruction.output, "{0} / {1}", operands))
         self.loops[instruction.output] = loop
 
     def _product(self, instruction: Instruction) -> None:
         a, b = (self.place(value) for value in instruction.arguments)
-        output = Place.new(instruction.output.shape, instruction.output.dtype)
+        output = self.new(instruction.output)
         left, right, result = a, b, output
         if len(a.shape) == 1:
             left = Place(a.buffer, a.offset, (1, *a.shape), (0, *a.strides), a.dtype)
@@ -256,33 +286,36 @@ class _Lowering:
         if 0 in left.shape or 0 in right.shape:
             raise _unsupported(instruction)
         left, right = (self.for_blas(place) for place in (left, right))
-        self.calls.append(fixed.product(left, right, result))
+        if self._is_worth_transposing(left, right):
+            straight = Place.new(right.shape, right.dtype)
+            self.works.append(fixed.Transposition(right, straight))
+            right = straight
+        self.works.append(fixed.Product(left, right, result))
         self.places[instruction.output] = output
 
+    def _is_worth_transposing(self, left: Place, right: Place) -> bool:
+        """Return whether a product is faster after its second operand has been transposed."""
+        rows, inner, columns = *left.shape, right.shape[1]
+        small = min(rows, 32) * inner * columns <= fixed.SMALL_PRODUCT
+        kinds = left.dtype.kind == "f" and fixed.is_transposed(right) and right.strides[0] == 1
+        return kinds and small and rows >= 24 and inner * columns >= 256
+
     def _concatenate(self, instruction: Instruction) -> None:
-        parts = instruction.arguments[0]
-        axis = instruction.keywords.get("axis", (*instruction.arguments[1:], 0)[0])
-        output = Place.new(instruction.output.shape, instruction.output.dtype)
-        start = 0
-        for part in parts:
-            place = self.place(part)
-            length = place.shape[axis]
-            key = [slice(None)] * len(place.shape)
-            key[axis] = slice(start, start + length)
-            target = output.indexed(tuple(key))
-            assert target is not None
-            self.copy(place, target)
-            start += length
-        self.places[instruction.output] = output
+        whole = self.new(instruction.output)
+        for value, target in self._parts(instruction, whole):
+            place = self.place(value)
+            if place != target and target.size:
+                self.copy(place, target)
+        self.places[instruction.output] = whole
 
     def _take(self, instruction: Instruction) -> None:
         values, indices = (self.place(v) for v in instruction.arguments[:2])
         axis = instruction.keywords.get("axis", (*instruction.arguments[2:], -1)[0])
-        output = Place.new(instruction.output.shape, instruction.output.dtype)
+        output = self.new(instruction.output)
         one_of_each_row = len(values.shape) == 2 and indices.shape == (values.shape[0], 1)
         if not one_of_each_row or axis not in (-1, 1) or indices.dtype != np.int64:
             raise _unsupported(instruction)
-        self.calls.append(fixed.take(values, indices, output))
+        self.works.append(fixed.Take(values, indices, output))
         self.places[instruction.output] = output
 
     # ----- Values --------------------------------------------------------------------------------
@@ -293,45 +326,62 @@ class _Lowering:
             self.finish(self.loops[value])
         return self.places[value]
 
-    def operand(self, loop: Loop, argument: Any, dtype: np.dtype[Any]) -> str:
-        """Return an operand of an elementwise expression, brought to a dtype."""
-        if not isinstance(argument, Value):
-            return f"{TYPE[dtype]}({_literal(argument, dtype)})"
-        if argument in loop.names:
-            name = loop.names[argument]
-        else:
-            name = loop.load(argument, self.places[argument])
-        return name if argument.dtype == dtype else f"{TYPE[dtype]}({name})"
+    def new(self, value: Value) -> Place:
+        """Return where to compute a value: where it is wanted, or a new place."""
+        return self.targets.get(value) or Place.new(value.shape, value.dtype)
+
+    def assign(
+        self, instruction: Instruction, template: str, operands: Iterable[tuple[Any, Any]]
+    ) -> None:
+        """Add an elementwise instruction to a loop; its operands come with the dtypes they need."""
+        loop = self.loop(instruction)
+        named: list[tuple[Value | str, str]] = []
+        for argument, dtype in operands:
+            if not isinstance(argument, Value):
+                named.append((f"{TYPE[dtype]}({_literal(argument, dtype)})", ""))
+                continue
+            if argument not in loop.loads and self.loops.get(argument) is not loop:
+                loop.loads[argument] = self.places[argument].broadcast(loop.shape)
+            named.append((argument, "" if argument.dtype == dtype else TYPE[dtype]))
+        loop.assignments.append(Assignment(instruction.output, template, tuple(named)))
+        self.loops[instruction.output] = loop
 
     def loop(self, instruction: Instruction) -> Loop:
-        """Return the loop that an elementwise instruction joins, its operands being in memory."""
+        """Return the loop that an elementwise instruction joins.
+
+        It is one with all loops of the same shape that compute an operand; what loops of other
+        shapes compute goes through memory.
+        """
         shape = instruction.output.shape
         if math.prod(shape) == 0:
             raise _unsupported(instruction)
-        mine = None
+        mine: Loop | None = None
         for value in instruction.operands():
             loop = self.loops.get(value)
-            if loop is None:
+            if loop is None or loop is mine:
                 continue
-            if loop.shape == shape and (mine is None or loop is mine):
+            if loop.shape != shape:
+                self.finish(loop)
+            elif mine is None:
                 mine = loop
             else:
-                self.finish(loop)
-        if mine is not None and mine not in self.loops.values():
-            mine = None
+                mine.join(loop)
+                self.loops.update({v: mine for v, owner in self.loops.items() if owner is loop})
         return mine or Loop(shape)
 
     def finish(self, loop: Loop) -> None:
-        """Call a loop, and give places to what others read."""
-        for value in [value for value, owner in self.loops.items() if owner is loop]:
+        """Close a loop, and give places to what others read."""
+        mine = {value for value, owner in self.loops.items() if owner is loop}
+        for value in mine:
             del self.loops[value]
-            outside = any(reader.output not in loop.names for reader in self.readers[value])
+        for value in [a.value for a in loop.assignments if a.value in mine]:
+            outside = any(reader.output not in mine for reader in self.readers[value])
             if outside or value in self.wanted:
-                place = self._in_place(value, loop) or Place.new(value.shape, value.dtype)
+                place = self._in_place(value, loop) or self.new(value)
                 self.places[value] = place
-                loop.stores.append((loop.names[value], place))
+                loop.stores.append((value, place))
         if loop.stores:
-            self.calls.append(Call(*source_of(loop)))
+            self.works.append(loop)
 
     def _in_place(self, value: Value, loop: Loop) -> Place | None:
         """Return the place of the input that a carried output replaces, if nobody reads it later.
@@ -342,21 +392,19 @@ class _Lowering:
             return None
         old = self.carried[value]
         place = self.places[old]
-        here = [p for _, p in loop.loads.values() if p.buffer is place.buffer]
+        here = [p for p in loop.loads.values() if p.buffer is place.buffer]
         elsewhere = any(
             p.buffer is place.buffer
             for other in {*self.loops.values()} - {loop}
-            for _, p in other.loads.values()
+            for p in other.loads.values()
         )
         free = self.unread[old] == 0 and not elsewhere and all(p == place for p in here)
         return place if free and place.shape == loop.shape else None
 
     def copy(self, source: Place, target: Place) -> None:
         """Copy a place into another."""
-        loop = Loop(target.shape)
         value = Value(source.shape, source.dtype)
-        loop.stores.append((loop.load(value, source), target))
-        self.calls.append(Call(*source_of(loop)))
+        self.works.append(Loop(target.shape, {value: source}, stores=[(value, target)]))
 
     def copied(self, place: Place) -> Place:
         """Return a contiguous copy of a place."""

@@ -92,6 +92,24 @@ class Place:
         )
         return replace(self, shape=tuple(shape), strides=strides)
 
+    def part(self, axis: int, start: int, stop: int) -> Place:
+        """Return the place between two positions of an axis."""
+        return Place(
+            self.buffer,
+            self.offset + start * self.strides[axis] * self.dtype.itemsize,
+            (*self.shape[:axis], stop - start, *self.shape[axis + 1 :]),
+            self.strides,
+            self.dtype,
+        )
+
+    def extent(self) -> tuple[int, int]:
+        """Return the first byte in the buffer that belongs to the place, and the first after it."""
+        first = last = self.offset
+        for length, stride in zip(self.shape, self.strides, strict=True):
+            reach = (length - 1) * stride * self.dtype.itemsize
+            first, last = first + min(reach, 0), last + max(reach, 0)
+        return first, last + self.dtype.itemsize
+
     def indexed(self, key: Any) -> Place | None:
         """Return the part that a basic index takes; None for an index of another kind."""
         keys = key if isinstance(key, tuple) else (key,)

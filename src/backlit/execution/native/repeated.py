@@ -8,44 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backlit.execution.native.calls import Call
-from backlit.execution.native.executor import Table, lay_out
-from backlit.execution.native.loops import HEADER
-from backlit.execution.native.lowering import Lowered, lower
+from backlit.execution.native.calls import Work
+from backlit.execution.native.executor import Table
+from backlit.execution.native.fixed import Gather, Move
+from backlit.execution.native.lowering import lower
+from backlit.execution.native.phases import plan
 from backlit.execution.native.places import Buffer, Place
 from backlit.program.program import Program
-
-# Rows of an array, in the order of the step's batch. The last word is the step's address.
-_GATHER = (
-    HEADER
-    + """def kernel(address):
-    w = carray(pointer(address), (6,), int64)
-    rows, size = w[0], w[1]
-    step = carray(pointer(w[5]), (1,), int64)[0]
-    order = carray(pointer(w[2] + step * rows * 8), (rows,), int64)
-    for j in range(rows):
-        source = carray(pointer(w[3] + order[j] * size), (size,), uint8)
-        target = carray(pointer(w[4] + j * size), (size,), uint8)
-        for k in range(size):
-            target[k] = source[k]
-    return 0
-"""
-)
-
-# Some bytes from one row of memory to another; each has a stride from step to step.
-_MOVE = (
-    HEADER
-    + """def kernel(address):
-    w = carray(pointer(address), (6,), int64)
-    size = w[0]
-    step = carray(pointer(w[5]), (1,), int64)[0]
-    source = carray(pointer(w[1] + step * w[2]), (size,), uint8)
-    target = carray(pointer(w[3] + step * w[4]), (size,), uint8)
-    for k in range(size):
-        target[k] = source[k]
-    return 0
-"""
-)
 
 
 class Repeated:
@@ -82,19 +51,18 @@ class Repeated:
         lowered = lower(program, carried)
         self.lowered = lowered
         self.carried, self.kept = dict(carried), tuple(kept)
-        self.cursor, self.order = Buffer(8), Buffer(8)
-        self.sources = {i: Buffer(8) for i in (*gathered, *fed)}
-        self.results = {o: Buffer(8) for o in kept}
+        self.order = Buffer(0)
+        self.sources = {i: Buffer(0) for i in (*gathered, *fed)}
+        self.results = {o: Buffer(0) for o in kept}
+        self.gathered = tuple(gathered)
         before = [self._gather(i) for i in gathered] + [self._feed(i) for i in fed]
         after = [self._keep(o) for o in kept]
-        calls = [*before, *lowered.calls, *after]
         # What only this loop writes and reads lies in its own arrays.
         places = [lowered.inputs[i] for i in self.sources] + [lowered.outputs[o] for o in kept]
         self._own = {place.buffer: np.empty(place.shape, place.dtype) for place in places}
-        self.table = Table(calls, *lay_out(Lowered(calls, lowered.inputs, [
-            *lowered.outputs, *map(self._at, (self.cursor, self.order)),
-            *map(self._at, (*self.sources.values(), *self.results.values())),
-        ])))  # fmt: skip
+        outside = {place.buffer for place in (*lowered.inputs, *lowered.outputs)}
+        outside |= {self.order, *self.sources.values(), *self.results.values()}
+        self.table = Table(plan([*before, *lowered.works, *after]), outside)
         for buffer, array in self._own.items():
             self.table.bind(buffer, array)
 
@@ -104,6 +72,7 @@ class Repeated:
         sources: Mapping[int, NDArray[Any]],
         order: NDArray[np.int64],
         steps: int,
+        n_threads: int = 1,
     ) -> list[NDArray[Any]]:
         """Run some steps.
 
@@ -116,47 +85,53 @@ class Repeated:
         order : array of int64, shape (steps, rows)
             Which rows each step takes.
         steps : int
+        n_threads : int, default 1
 
         Returns
         -------
         list of array, shape (steps, ...)
             What is kept.
+
+        Raises
+        ------
+        IndexError
+            If a row is none of an array's.
         """
         results = {
             o: np.empty((steps, *self.lowered.outputs[o].shape), self.lowered.outputs[o].dtype)
             for o in self.kept
         }
-        cursor = np.zeros(1, np.int64)
         order = np.ascontiguousarray(order, np.int64)
-        bound = [(self.cursor, cursor), (self.order, order)]
+        count = min((len(sources[i]) for i in self.gathered), default=0)
+        if self.gathered and order.size and not 0 <= order.min() <= order.max() < count:
+            raise IndexError(
+                f"the batches hold rows {order.min()} to {order.max()}, and the data has rows 0 to "
+                f"{count - 1}"
+            )
+        bound = [(self.order, order)]
         bound += [(self.lowered.inputs[i].buffer, array) for i, array in state.items()]
         bound += [(self.sources[i], array) for i, array in sources.items()]
         bound += [(self.results[o], array) for o, array in results.items()]
         for buffer, array in bound:
             assert array.flags.c_contiguous
             self.table.bind(buffer, array)
-        self.table.run(cursor, 0, steps)
+        self.table.run(steps, n_threads)
         return [results[o] for o in self.kept]
 
-    def _gather(self, position: int) -> Call:
+    def _gather(self, position: int) -> Work:
         place = self.lowered.inputs[position]
-        rows, size = place.shape[0], _bytes(place) // place.shape[0]
-        return Call(_GATHER, [
-            rows, size, self._at(self.order), self._at(self.sources[position]), place,
-            self._at(self.cursor),
-        ])  # fmt: skip
+        source = self._at(self.sources[position])
+        return Gather(source, self._at(self.order), place, place.shape[0])
 
-    def _feed(self, position: int) -> Call:
+    def _feed(self, position: int) -> Work:
         place = self.lowered.inputs[position]
         size = _bytes(place)
-        source = self._at(self.sources[position])
-        return Call(_MOVE, [size, source, size, place, 0, self._at(self.cursor)])
+        return Move(self._at(self.sources[position]), place, size, 0, size)
 
-    def _keep(self, position: int) -> Call:
+    def _keep(self, position: int) -> Work:
         place = self.lowered.outputs[position]
         size = _bytes(place)
-        target = self._at(self.results[position])
-        return Call(_MOVE, [size, place, 0, target, size, self._at(self.cursor)])
+        return Move(place, self._at(self.results[position]), 0, size, size)
 
     def _at(self, buffer: Buffer) -> Place:
         return Place(buffer, 0, (1,), (1,), np.dtype(np.uint8))
