@@ -163,7 +163,10 @@ elementwise(
 @locally_constant
 def replacements(x: Any, nan: Any, posinf: Any, neginf: Any) -> Any:
     """Return what stands for the elements that are not finite."""
-    return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
+    number, limits = x.dtype.type, np.finfo(x.dtype)
+    largest = limits.max if posinf is None else number(posinf)
+    lowest = limits.min if neginf is None else number(neginf)
+    return np.where(np.isnan(x), number(nan), np.where(x > 0, largest, lowest))
 
 
 def _nan_to_num(
