@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     )
     from backlit.autodiff.errors import TraceError
     from backlit.autodiff.recording import backward, record
-    from backlit.execution.reference import run, watch
+    from backlit.execution.reference import watch
     from backlit.fitting.fit import fit
     from backlit.fitting.predict import predict
     from backlit.fitting.resume import resume
     from backlit.program.program import Program
     from backlit.program.values import Instruction, Value
+    from backlit.running import explain_engine, run
     from backlit.runs.folder import Run
     from backlit.tables.reading import read_table
     from backlit.tables.table import Table
@@ -49,7 +50,8 @@ _HOMES = {
     "TraceError": "autodiff.errors",
     "backward": "autodiff.recording",
     "record": "autodiff.recording",
-    "run": "execution.reference",
+    "run": "running",
+    "explain_engine": "running",
     "watch": "execution.reference",
     "fit": "fitting.fit",
     "resume": "fitting.resume",
@@ -73,6 +75,7 @@ __all__ = [
     "check_grads",
     "custom_rule",
     "elementwise_grad",
+    "explain_engine",
     "fit",
     "functions",
     "grad",

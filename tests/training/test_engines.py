@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from backlit.execution.native import library, phases
 from backlit.execution.native.elementwise import EXPRESSIONS
@@ -177,6 +178,47 @@ def test_dropout_silences_the_same_units_in_both_engines():
         train(network, (x, CLASSES), engine=e, **settings) for e in ("reference", "native")
     )
     assert np.max(np.abs(one.state.theta - other.state.theta)) < 1e-12
+
+
+@pytest.mark.parametrize("engine", ["reference", "native"])
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+def test_sparse_inputs_train_as_dense_ones(engine, index):
+    dense = np.where(rng.random((70, 40)) < 0.2, rng.normal(size=(70, 40)), 0)
+    sparse = csr_array(dense)
+    sparse.indices, sparse.indptr = sparse.indices.astype(index), sparse.indptr.astype(index)
+    network = Network(40, (12, 8), 3)
+    settings = {"engine": engine, "epochs": 4, "batch_size": 16, "dtype": "float64"}
+    settings |= {"patience": 4, "n_threads": 2}
+    with finely_cut():
+        one = train(network, (dense, CLASSES), (dense, CLASSES), **settings)
+        other = train(network, (sparse, CLASSES), (sparse, CLASSES), **settings)
+    assert np.max(np.abs(one.state.theta - other.state.theta)) < 1e-12
+    assert abs(one.epochs[-1].validation_loss - other.epochs[-1].validation_loss) < 1e-12
+
+
+@pytest.mark.slow
+def test_after_warming_up_nothing_is_compiled(tmp_path):
+    code = (
+        "import sys\n"
+        "from backlit.cli.main import main\n"
+        "main(['warmup'])\n"
+        "import numpy as np\n"
+        "from backlit.execution.native import library\n"
+        "from backlit.networks import Network\n"
+        "from backlit.training import AdamW, train\n"
+        "x = np.random.default_rng(0).normal(size=(300, 5)).astype(np.float32)\n"
+        "before = library.compilations()\n"
+        "assert before > 50, before\n"
+        "train(Network(5, (30, 20, 10), 4, 'tanh'), (x, np.arange(300) % 4),\n"
+        "      (x, np.arange(300) % 4), engine='native', epochs=2, optimizer=AdamW())\n"
+        "print(library.compilations() - before)\n"
+    )
+    environment = {**os.environ, "BACKLIT_CACHE": str(tmp_path)}
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
+    assert "kernels compiled for" in result.stdout
+    assert result.stdout.endswith("\n0\n")
 
 
 @contextmanager

@@ -87,6 +87,8 @@ def add_train(verbs: Any) -> argparse.ArgumentParser:
            help="of the split, the weights and the order of rows (default: 0)")  # fmt: skip
     option("--engine", choices=("auto", "reference", "native"),
            help="NumPy, or compiled kernels (default: auto, by the predicted work)")  # fmt: skip
+    option("--threads", dest="n_threads", type=_integer, metavar="N",
+           help="the most to use; the results are the same (default: all processors)")  # fmt: skip
     option("--dtype", choices=("float32", "float64"), help="(default: float32)")
 
     option = parser.add_argument_group("run").add_argument
@@ -145,6 +147,17 @@ def add_demo(verbs: Any) -> argparse.ArgumentParser:
            help="how often to go through the training part at most (default: 100)")  # fmt: skip
     option("--seed", type=_integer, default=0, metavar="N",
            help="of the split, the weights and the order of rows (default: 0)")  # fmt: skip
+    return parser
+
+
+def add_warmup(verbs: Any) -> argparse.ArgumentParser:
+    """Add ``backlit warmup``."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        "warmup",
+        help="compile what training may need, once per machine",
+        description="Compile the kernels of all activations, losses and optimizers into the cache "
+        "($BACKLIT_CACHE, or the user's), so that no training waits for a compiler.",
+    )
     return parser
 
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 import backlit
-from backlit.cli.arguments import add_demo, add_predict, add_show, add_train
+from backlit.cli.arguments import add_demo, add_predict, add_show, add_train, add_warmup
 
 BAD_INPUT, INTERRUPTED = 2, 130  # 130 is 128 + SIGINT, as shells have it
 
@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     add_predict(verbs).set_defaults(verb=_predict)
     add_show(verbs).set_defaults(verb=_show)
     add_demo(verbs).set_defaults(verb=_demo)
+    add_warmup(verbs).set_defaults(verb=_warmup)
     return parser
 
 
@@ -93,3 +94,10 @@ def _demo(arguments: argparse.Namespace) -> int:
 
     status = demo(arguments.dataset, arguments.out, arguments.epochs, arguments.seed)
     return INTERRUPTED if status == "interrupted" else 0
+
+
+def _warmup(arguments: argparse.Namespace) -> int:
+    from backlit.cli.warmup import warmup
+
+    print(warmup())
+    return 0

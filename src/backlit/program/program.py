@@ -21,7 +21,7 @@ from backlit.program.printing import source
 from backlit.program.values import Instruction, Value
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Program:
     """A recorded function. See the module's text.
 

@@ -31,6 +31,42 @@ def simplify(program: Program) -> Program:
     return drop_dead_values(share_common_subexpressions(program))
 
 
+def fold_constants(program: Program) -> Program:
+    """Compute what depends on no input.
+
+    Captured arrays count as constants: the program that is returned holds for their values now.
+    What is larger than all that it is computed from is left as it is.
+
+    Parameters
+    ----------
+    program : Program
+
+    Returns
+    -------
+    Program
+        Another program with the same inputs and, bit for bit, the same outputs.
+    """
+    known: dict[Value, Any] = {**program.captured, **program.fixed}
+    folded: dict[Value, Any] = {}
+    kept: list[Instruction] = []
+    for instruction in program.instructions:
+        operands = [known.get(value) for value in instruction.operands()]
+        if any(operand is None for operand in operands):
+            kept.append(instruction)
+            continue
+        arguments = tuple(substitute(a, known.__getitem__) for a in instruction.arguments)
+        keywords = {k: substitute(a, known.__getitem__) for k, a in instruction.keywords.items()}
+        with np.errstate(all="ignore"):
+            result = instruction.function(*arguments, **keywords)
+        size = sum(np.size(operand) for operand in operands)
+        if not isinstance(result, (np.ndarray, np.generic)) or np.size(result) > max(1, size):
+            kept.append(instruction)
+        else:
+            known[instruction.output] = folded[instruction.output] = result
+    captured = {**program.captured, **folded}
+    return drop_dead_values(replace(program, instructions=kept, captured=captured))
+
+
 def drop_dead_values(program: Program) -> Program:
     """Leave out instructions whose results reach no output, and captured arrays nobody reads."""
     alive: set[Value] = set(program.output_values())

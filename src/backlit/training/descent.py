@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from backlit.networks.network import Network
 from backlit.networks.randomness import Purpose, permutation
 from backlit.training.engines import Engine, NativeSteps, ReferenceSteps, Steps
-from backlit.training.examples import Examples
+from backlit.training.examples import Examples, is_sparse
 from backlit.training.optimizers import Optimizer
 from backlit.training.schedules import ReduceOnPlateau
 from backlit.training.settings import Settings
@@ -191,7 +191,8 @@ class Descent:
         optimizer, penalties = self.optimizer, self.settings.penalties
         rate, decay = optimizer.learning_rate, optimizer.weight_decay
         largest = float(np.max(np.abs(theta)))
-        reach = max(float(np.max(np.abs(part))) for part in (self.examples.x, self.examples.y))
+        x = self.examples.x.data if is_sparse(self.examples.x) else self.examples.x
+        reach = max(float(np.max(np.abs(part), initial=0)) for part in (x, self.examples.y))
         if step_number == 1 and largest > reach:
             return f"the weights begin with {largest:.3g}; begin with smaller ones"
         if step_number == 1:

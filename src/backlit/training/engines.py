@@ -19,7 +19,8 @@ from backlit.execution.reference import run
 from backlit.networks.dropout import dropout_key
 from backlit.networks.network import Network
 from backlit.program import Program
-from backlit.training.examples import Examples
+from backlit.program.simplify import fold_constants
+from backlit.training.examples import Examples, is_sparse
 from backlit.training.optimizers import Optimizer, State
 from backlit.training.settings import Settings
 from backlit.training.step import record_step
@@ -126,7 +127,7 @@ class NativeSteps(Steps):
         first: int,
     ) -> tuple[NDArray[Any], State, NDArray[Any]]:
         """Make steps; see `Steps`."""
-        repeated = self._repeated(rows.shape[1])
+        repeated = self.prepare(rows.shape[1])
         examples = self.examples
         arrays = {0: theta.copy(), **{k: a.copy() for k, a in enumerate(state.values(), start=1)}}
         after = len(arrays)
@@ -146,7 +147,7 @@ class NativeSteps(Steps):
         moved = dict(zip(state, (arrays[k] for k in range(1, after)), strict=True))
         return arrays[0], moved, losses
 
-    def _repeated(self, size: int) -> Any:
+    def prepare(self, size: int) -> Any:
         """Return the step for one size of batch, compiled."""
         from backlit.autodiff.recording import expand
         from backlit.execution.native.repeated import Repeated
@@ -156,11 +157,12 @@ class NativeSteps(Steps):
             state = self.optimizer.initial_state(np.zeros(1))
             after = 1 + len(state)
             self.prepared[size] = Repeated(
-                expand(program),
+                fold_constants(expand(program)),
                 carried={position: position for position in range(after)},
                 gathered=(after, after + 1, after + 2),
                 fed=range(after + 3, after + 5 + (self.network.dropout > 0)),
                 kept=(after,),
+                sparse={after: x} if is_sparse(x := self.examples.x) else {},
             )
         return self.prepared[size]
 

@@ -17,7 +17,8 @@ class Examples:
 
     Attributes
     ----------
-    x : array of float32 or float64, shape (examples, inputs)
+    x : array of float32 or float64, or scipy.sparse.csr_array of them, shape (examples, inputs)
+        Sparse inputs stay sparse.
     y : array
         Classes, int64 of shape (examples,); or labels, numbers or counts, in the dtype of ``x``, of
         shape (examples, outputs).
@@ -25,12 +26,18 @@ class Examples:
         How much each example counts; all above 0.
     """
 
-    x: NDArray[Any]
+    x: Any
     y: NDArray[Any]
     weights: NDArray[Any]
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(self.y)
+
+    def inputs(self, rows: NDArray[np.intp]) -> NDArray[Any]:
+        """Return the inputs of some examples, written out if they are sparse."""
+        some = self.x[rows]
+        dense: NDArray[Any] = some.toarray() if is_sparse(some) else some
+        return dense
 
     @classmethod
     def of(cls, network: Network, arrays: tuple[Any, ...], dtype: DTypeLike, part: str) -> Examples:
@@ -56,26 +63,33 @@ class Examples:
                 f"the {part} part is (x, y) or (x, y, weights), not {len(arrays)} arrays"
             )
         x = _inputs(network, arrays[0], dtype, part)
-        y = _targets(network, arrays[1], len(x), dtype, part)
-        weights = np.ones(len(x), dtype)
+        y = _targets(network, arrays[1], x.shape[0], dtype, part)
+        weights = np.ones(len(y), dtype)
         if len(arrays) == 3 and arrays[2] is not None:
-            weights = _weights(arrays[2], len(x), part, dtype)
+            weights = _weights(arrays[2], len(y), part, dtype)
             if not np.all(weights):
                 some = weights > 0
                 x, y, weights = x[some], y[some], weights[some]
         return cls(x, y, weights)
 
 
-def _inputs(network: Network, x: Any, dtype: DTypeLike, part: str) -> NDArray[Any]:
-    x = np.asarray(x, dtype)
+def is_sparse(x: Any) -> bool:
+    """Return whether an array is one of SciPy's sparse ones, without importing them."""
+    return hasattr(x, "tocsr")
+
+
+def _inputs(network: Network, x: Any, dtype: DTypeLike, part: str) -> Any:
+    x = x.tocsr().astype(dtype) if is_sparse(x) else np.asarray(x, dtype)
     if x.ndim != 2 or x.shape[1] != network.inputs:
         raise ValueError(
             f"the {part} inputs have shape {x.shape}, and the network takes (examples, "
             f"{network.inputs})"
         )
-    if len(x) == 0:
+    if x.shape[0] == 0:
         raise ValueError(f"the {part} part has no examples")
-    _check_finite(x, part, "inputs")
+    if is_sparse(x):
+        x.sum_duplicates()  # of the copy
+    _check_finite(x.data if is_sparse(x) else x, part, "inputs")
     return x
 
 

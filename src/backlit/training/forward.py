@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from backlit.autodiff.recording import expand, record
 from backlit.networks.network import Network
+from backlit.program.simplify import fold_constants
 from backlit.training.parameters import Layout
 
 ROWS_AT_ONCE = 512  # their activations stay in the processor's cache
@@ -63,12 +64,13 @@ class Forward:
         parts = []
         for order in (rows[:whole].reshape(-1, ROWS_AT_ONCE), rows[whole:].reshape(1, -1)):
             if order.size:
-                block = self._block(order.shape[1], x.dtype)
+                block = self.prepare(order.shape[1], x.dtype)
                 (outputs,) = block.run({0: theta}, {1: x}, order, len(order), self.n_threads)
                 parts.append(outputs.reshape(order.size, -1))
         return np.concatenate(parts) if parts else np.empty((0, self.network.outputs), x.dtype)
 
-    def _block(self, rows: int, dtype: np.dtype[Any]) -> Any:
+    def prepare(self, rows: int, dtype: np.dtype[Any]) -> Any:
+        """Return the forward pass of a block of so many rows, compiled."""
         from backlit.execution.native.repeated import Repeated
 
         if (rows, dtype) not in self.prepared:
@@ -78,6 +80,6 @@ class Forward:
                 np.zeros((rows, self.network.inputs), dtype),
             )
             self.prepared[rows, dtype] = Repeated(
-                expand(program), carried={}, gathered=(1,), fed=(), kept=(0,)
+                fold_constants(expand(program)), carried={}, gathered=(1,), fed=(), kept=(0,)
             )
         return self.prepared[rows, dtype]

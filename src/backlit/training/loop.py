@@ -16,7 +16,7 @@ from backlit.networks.losses import LOSSES
 from backlit.networks.network import Network, Parameters
 from backlit.training.descent import Descent, DivergedError, Step, Turn
 from backlit.training.engines import choose_engine, threads_of
-from backlit.training.examples import Examples
+from backlit.training.examples import Examples, is_sparse
 from backlit.training.forward import Forward
 from backlit.training.lbfgs import LBFGS, minimise
 from backlit.training.parameters import Layout
@@ -259,7 +259,7 @@ def evaluate(
     (0.6931471805599453, 0.75)
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        if forward is None:
+        if forward is None or is_sparse(examples.x):
             outputs = network.forward(parameters, examples.x)
         else:
             outputs = forward(Layout(network.shapes).flatten(parameters), examples.x)

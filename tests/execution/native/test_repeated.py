@@ -1,10 +1,14 @@
 """A program as the step of a loop: batches, carried results, and what is kept."""
 
+import platform
+
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 import backlit
 from backlit.autodiff.recording import expand
+from backlit.execution.native.executor import Executable
 from backlit.execution.native.repeated import Repeated
 
 rng = np.random.default_rng(0)
@@ -83,3 +87,43 @@ def test_batches_are_gathered_and_values_fed(dtype):
     sums = data[order].sum(axis=2) * rates[:, np.newaxis]
     assert np.allclose(kept, sums + labels[order], rtol=1e-5)
     assert np.allclose(total, sums.sum(), rtol=1e-5)
+
+
+def test_numbers_too_small_to_be_normal_are_zero_in_steps_and_nowhere_else():
+    tiny = np.full(40, 1e-22, np.float32)
+    program = backlit.record(lambda x: x * x, tiny)
+    normal = Executable(expand(program)).run(tiny)
+    assert np.all((normal > 0) & (normal < np.finfo(np.float32).tiny))
+    steps = Repeated(expand(program), carried={}, gathered=(), fed=(0,), kept=(0,))
+    (flushed,) = steps.run({}, {0: tiny}, np.zeros((1, 0), np.int64), 1)
+    if platform.machine().lower() in ("x86_64", "amd64", "aarch64", "arm64"):
+        assert np.all(flushed == 0)
+    assert np.array_equal(tiny * tiny, normal)  # the mode of this thread is what it was
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("f", [
+    lambda x, W: x @ W,
+    lambda x, W: x.T @ (x @ W),
+    lambda x, W: x * 2 + (x @ W)[:, :1],  # which needs the batch written out
+])  # fmt: skip
+def test_sparse_rows_are_read_where_they_are(f, dtype):
+    rng = np.random.default_rng(0)
+    whole = rng.normal(size=(50, 30)) * (rng.random((50, 30)) < 0.1)
+    whole[3] = 0
+    array, W = csr_array(whole.astype(dtype)), rng.normal(size=(30, 7)).astype(dtype)
+    order = rng.integers(0, 50, (4, 12))
+    program = expand(backlit.record(f, np.zeros((12, 30), dtype), W))
+    steps = Repeated(program, carried={}, gathered=(0,), fed=(), kept=(0,), sparse={0: array})
+    (found,) = steps.run({1: W}, {0: array}, order, 4)
+    for rows, ours in zip(order, found, strict=True):
+        theirs = f(whole[rows].astype(dtype), W)
+        assert np.max(np.abs(ours - theirs)) <= 20 * np.finfo(dtype).eps * np.max(np.abs(theirs))
+
+
+def test_a_row_that_is_not_there_is_an_error_before_anything_runs():
+    x = np.zeros((5, 3))
+    program = expand(backlit.record(lambda x: x * 2, np.zeros((2, 3))))
+    steps = Repeated(program, carried={}, gathered=(0,), fed=(), kept=(0,))
+    with pytest.raises(IndexError, match=r"rows 0 to 5, and the data has rows 0 to 4"):
+        steps.run({}, {0: x}, np.array([[0, 5]]), 1)

@@ -31,6 +31,7 @@ __all__ = [
     "np",
     "pointer",
     "read_atomically",
+    "set_float_mode",
     "transpose_tile",
     "uint8",
     "uint32",
@@ -157,3 +158,54 @@ def write_atomically(typing: Any, address: Any, number: Any) -> Any:
         return ir.Constant(ir.IntType(32), 0)
 
     return types.int32(types.int64, types.int64), generate
+
+
+# ----- The processor -----------------------------------------------------------------------------
+
+
+@intrinsic
+def set_float_mode(typing: Any, flush: Any, before: Any) -> Any:
+    """Let this thread take numbers too small to be normal as 0, or bring a former mode back.
+
+    Returns the mode before; where the processor's kind is not known, nothing is done.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        flush, before = given
+        word, byte = ir.IntType(64), ir.IntType(8)
+        triple = builder.module.triple
+        if triple.startswith("x86_64"):
+            small = ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [byte.as_pointer()])
+            place = builder.alloca(small)
+            address = builder.bitcast(place, byte.as_pointer())
+            builder.call(_declared(builder, kind, "llvm.x86.sse.stmxcsr"), [address])
+            now = builder.load(place)
+            flushing = builder.or_(now, ir.Constant(small, 0x8040))  # results, and operands
+            wanted = builder.select(
+                builder.icmp_signed("!=", flush, ir.Constant(word, 0)),
+                flushing,
+                builder.trunc(before, small),
+            )
+            builder.store(wanted, place)
+            builder.call(_declared(builder, kind, "llvm.x86.sse.ldmxcsr"), [address])
+            return builder.zext(now, word)
+        if triple.startswith(("aarch64", "arm64")):
+            get = _declared(builder, ir.FunctionType(word, []), "llvm.aarch64.get.fpcr")
+            kind = ir.FunctionType(ir.VoidType(), [word])
+            now = builder.call(get, [])
+            wanted = builder.select(
+                builder.icmp_signed("!=", flush, ir.Constant(word, 0)),
+                builder.or_(now, ir.Constant(word, 1 << 24)),
+                before,
+            )
+            builder.call(_declared(builder, kind, "llvm.aarch64.set.fpcr"), [wanted])
+            return now
+        return before
+
+    return types.int64(types.int64, types.int64), generate
+
+
+def _declared(builder: Any, kind: Any, name: str) -> Any:
+    known = builder.module.globals.get(name)
+    return known if known is not None else ir.Function(builder.module, kind, name)

@@ -14,6 +14,7 @@ from backlit.execution.native.fixed import Gather, Move
 from backlit.execution.native.lowering import lower
 from backlit.execution.native.phases import plan
 from backlit.execution.native.places import Buffer, Place
+from backlit.execution.native.sparse import Rows, with_sparse_rows
 from backlit.program.program import Program
 
 
@@ -32,6 +33,8 @@ class Repeated:
         Inputs that have a value for each step.
     kept : sequence of int
         Outputs that are kept for each step.
+    sparse : dict of int to scipy.sparse.csr_array, optional
+        What will be gathered from, where it is sparse: only its types and how full it is count.
 
     Raises
     ------
@@ -47,6 +50,7 @@ class Repeated:
         gathered: Sequence[int],
         fed: Sequence[int],
         kept: Sequence[int],
+        sparse: Mapping[int, Any] | None = None,
     ) -> None:
         lowered = lower(program, carried)
         self.lowered = lowered
@@ -55,21 +59,32 @@ class Repeated:
         self.sources = {i: Buffer(0) for i in (*gathered, *fed)}
         self.results = {o: Buffer(0) for o in kept}
         self.gathered = tuple(gathered)
-        before = [self._gather(i) for i in gathered] + [self._feed(i) for i in fed]
+        works = lowered.works
+        parts = {i: [Buffer(0) for _ in range(3)] for i in sparse or {}}
+        for i, array in (sparse or {}).items():
+            rows = Rows(
+                *map(self._at, parts[i]), array.indices.dtype.name, self._at(self.order),
+                lowered.inputs[i].shape[0], array.nnz / max(1, array.shape[0]),
+            )  # fmt: skip
+            works = with_sparse_rows(works, lowered.inputs[i], rows)
+        self.sparse = parts
+        dense = [i for i in gathered if i not in parts]
+        before = [self._gather(i) for i in dense] + [self._feed(i) for i in fed]
         after = [self._keep(o) for o in kept]
         # What only this loop writes and reads lies in its own arrays.
         places = [lowered.inputs[i] for i in self.sources] + [lowered.outputs[o] for o in kept]
         self._own = {place.buffer: np.empty(place.shape, place.dtype) for place in places}
         outside = {place.buffer for place in (*lowered.inputs, *lowered.outputs)}
         outside |= {self.order, *self.sources.values(), *self.results.values()}
-        self.table = Table(plan([*before, *lowered.works, *after]), outside)
+        outside |= {buffer for buffers in parts.values() for buffer in buffers}
+        self.table = Table(plan([*before, *works, *after]), outside)
         for buffer, array in self._own.items():
             self.table.bind(buffer, array)
 
     def run(
         self,
         state: Mapping[int, NDArray[Any]],
-        sources: Mapping[int, NDArray[Any]],
+        sources: Mapping[int, Any],
         order: NDArray[np.int64],
         steps: int,
         n_threads: int = 1,
@@ -81,7 +96,8 @@ class Repeated:
         state : dict of int to array
             The carried inputs; changed in place.
         sources : dict of int to array
-            Whole arrays to gather from; and, of fed inputs, a value for each step.
+            Whole arrays to gather from, dense or sparse as they were said to be; and, of fed
+            inputs, a value for each step.
         order : array of int64, shape (steps, rows)
             Which rows each step takes.
         steps : int
@@ -102,7 +118,7 @@ class Repeated:
             for o in self.kept
         }
         order = np.ascontiguousarray(order, np.int64)
-        count = min((len(sources[i]) for i in self.gathered), default=0)
+        count = min((sources[i].shape[0] for i in self.gathered), default=0)
         if self.gathered and order.size and not 0 <= order.min() <= order.max() < count:
             raise IndexError(
                 f"the batches hold rows {order.min()} to {order.max()}, and the data has rows 0 to "
@@ -110,12 +126,19 @@ class Repeated:
             )
         bound = [(self.order, order)]
         bound += [(self.lowered.inputs[i].buffer, array) for i, array in state.items()]
-        bound += [(self.sources[i], array) for i, array in sources.items()]
+        for i, array in sources.items():
+            if i in self.sparse:
+                arrays = (array.data, array.indices, array.indptr)
+                bound += list(zip(self.sparse[i], arrays, strict=True))
+            else:
+                bound.append((self.sources[i], array))
         bound += [(self.results[o], array) for o, array in results.items()]
         for buffer, array in bound:
             assert array.flags.c_contiguous
             self.table.bind(buffer, array)
-        self.table.run(steps, n_threads)
+        # As in other frameworks' compiled steps: what a network has learned well has deltas so
+        # small that they would slow it down.
+        self.table.run(steps, n_threads, flush=True)
         return [results[o] for o in self.kept]
 
     def _gather(self, position: int) -> Work:
