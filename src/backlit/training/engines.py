@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from abc import ABC, abstractmethod
+from functools import cached_property
 from importlib.util import find_spec
 from typing import Any, Literal, TypeAlias
 
@@ -118,6 +119,13 @@ class ReferenceSteps(Steps):
 class NativeSteps(Steps):
     """Steps by compiled kernels, with no Python in between."""
 
+    @cached_property
+    def data(self) -> list[Any]:
+        """The examples as kernels read them: where they are, if one row lies after another."""
+        examples = self.examples
+        arrays = (examples.x, examples.y, examples.weights)
+        return [a if is_sparse(a) else np.ascontiguousarray(a) for a in arrays]
+
     def run(
         self,
         theta: NDArray[Any],
@@ -128,11 +136,10 @@ class NativeSteps(Steps):
     ) -> tuple[NDArray[Any], State, NDArray[Any]]:
         """Make steps; see `Steps`."""
         repeated = self.prepare(rows.shape[1])
-        examples = self.examples
         arrays = {0: theta.copy(), **{k: a.copy() for k, a in enumerate(state.values(), start=1)}}
         after = len(arrays)
         numbers = np.arange(first, first + len(rows)).astype(theta.dtype)
-        fed = [examples.x, examples.y, examples.weights, rates, numbers]
+        fed = [*self.data, rates, numbers]
         if self.network.dropout:
             keys = np.tile(dropout_key(self.settings.seed, first), (len(rows), 1))
             keys[:, 1] += np.arange(len(rows), dtype=np.uint32)
@@ -141,8 +148,8 @@ class NativeSteps(Steps):
             arrays,
             dict(enumerate(fed, start=after)),
             rows,
-            len(rows),
-            threads_of(self.settings),
+            steps=len(rows),
+            n_threads=threads_of(self.settings),
         )
         moved = dict(zip(state, (arrays[k] for k in range(1, after)), strict=True))
         return arrays[0], moved, losses
