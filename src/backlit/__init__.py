@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     )
     from backlit.autodiff.errors import TraceError
     from backlit.autodiff.recording import backward, record
+    from backlit.estimators.classifier import MLPClassifier
+    from backlit.estimators.regressor import MLPRegressor
     from backlit.execution.reference import watch
     from backlit.fitting.fit import fit
     from backlit.fitting.predict import predict
@@ -53,6 +55,8 @@ _HOMES = {
     "run": "running",
     "explain_engine": "running",
     "watch": "execution.reference",
+    "MLPClassifier": "estimators.classifier",
+    "MLPRegressor": "estimators.regressor",
     "fit": "fitting.fit",
     "resume": "fitting.resume",
     "predict": "fitting.predict",
@@ -66,6 +70,8 @@ _HOMES = {
 
 __all__ = [
     "Instruction",
+    "MLPClassifier",
+    "MLPRegressor",
     "Program",
     "Run",
     "Table",

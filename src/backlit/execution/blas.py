@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -43,7 +44,6 @@ def one_thread(whose: Literal["all", "scipy"] = "all") -> Iterator[None]:
         for library in libraries:
             _users[library] += 1
             if _users[library] == 1:
-                # Anew each time, since it holds the libraries that are loaded by now.
                 _limits[library] = _controller(library).limit(limits=1)
     try:
         yield
@@ -55,7 +55,10 @@ def one_thread(whose: Literal["all", "scipy"] = "all") -> Iterator[None]:
                     _limits.pop(library).restore_original_limits()
 
 
+@cache
 def _controller(library: Library) -> Any:
+    """Return what sets the number of threads; made once, since it looks through all libraries."""
+    import scipy.linalg.cython_blas  # noqa: F401  (now, so that its BLAS is found)
     from threadpoolctl import ThreadpoolController
 
     every = ThreadpoolController().select(user_api="blas")

@@ -50,15 +50,15 @@ def fold_constants(program: Program) -> Program:
     folded: dict[Value, Any] = {}
     kept: list[Instruction] = []
     for instruction in program.instructions:
-        operands = [known.get(value) for value in instruction.operands()]
-        if any(operand is None for operand in operands):
+        operands = list(instruction.operands())
+        if not all(value in known for value in operands):
             kept.append(instruction)
             continue
         arguments = tuple(substitute(a, known.__getitem__) for a in instruction.arguments)
         keywords = {k: substitute(a, known.__getitem__) for k, a in instruction.keywords.items()}
         with np.errstate(all="ignore"):
             result = instruction.function(*arguments, **keywords)
-        size = sum(np.size(operand) for operand in operands)
+        size = sum(np.size(known[value]) for value in operands)
         if not isinstance(result, (np.ndarray, np.generic)) or np.size(result) > max(1, size):
             kept.append(instruction)
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -142,8 +141,6 @@ def train(
     scorer = scorer or scorer_of(network)
     keeper = _Keeper(network, settings, held_out, scorer, callbacks, state, forward)
     try:
-        # Loaded before BLAS is held at one thread, so that SciPy's is, too.
-        importlib.import_module("scipy.linalg.cython_blas")
         # The kernels call SciPy's. NumPy's is then left to other threads of Python.
         with one_thread("scipy" if engine == "native" else "all"):
             if isinstance(settings.optimizer, LBFGS):

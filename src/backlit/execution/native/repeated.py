@@ -62,8 +62,9 @@ class Repeated:
         works = lowered.works
         parts = {i: [Buffer(0) for _ in range(3)] for i in sparse or {}}
         for i, array in (sparse or {}).items():
+            data, indices, starts = map(self._at, parts[i])
             rows = Rows(
-                *map(self._at, parts[i]), array.indices.dtype.name, self._at(self.order),
+                data, indices, starts, array.indices.dtype.name, self._at(self.order),
                 lowered.inputs[i].shape[0], array.nnz / max(1, array.shape[0]),
             )  # fmt: skip
             works = with_sparse_rows(works, lowered.inputs[i], rows)

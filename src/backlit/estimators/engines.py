@@ -1,0 +1,287 @@
+"""Who runs an epoch's steps: the reference executor, on dense or sparse data, or compiled kernels.
+
+All run the programs of `compatible`. Which one is chosen follows from the work alone, never from a
+clock, so that the same fit gives the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backlit.autodiff.recording import expand
+from backlit.estimators.compatible import Model
+from backlit.estimators.optimizers import Rule, State
+from backlit.estimators.programs import (
+    first_weights,
+    record_step,
+    straight_gradient,
+    straight_step,
+    straight_update,
+)
+from backlit.networks.dropout import dropout_key
+from backlit.training.engines import ENOUGH_SECONDS, SECONDS_PER_INSTRUCTION, SECONDS_PER_PRODUCT
+
+Engine: TypeAlias = Literal["reference", "native"]
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Examples to train on.
+
+    Attributes
+    ----------
+    x : array or sparse matrix, shape (examples, inputs)
+    y : array, shape (examples, outputs)
+        Booleans, or numbers in the dtype of the parameters.
+    weights : array, shape (examples,), or None
+    """
+
+    x: Any
+    y: NDArray[Any]
+    weights: NDArray[Any] | None = None
+
+    def __len__(self) -> int:
+        return int(self.x.shape[0])
+
+
+class Steps(ABC):
+    """Runs the steps of a training.
+
+    Parameters
+    ----------
+    model : Model
+    rule : Rule
+    data : Data
+        Dense inputs and weights in the dtype of ``theta``.
+    theta : array, shape (parameters,)
+    state : dict of str to array
+        Of the optimizer.
+    seed : int, default 0
+        Of dropout.
+
+    Attributes
+    ----------
+    theta, state
+        After the last step.
+    made : int
+        The number of steps so far.
+    """
+
+    def __init__(
+        self, model: Model, rule: Rule, data: Data, theta: NDArray[Any], state: State, seed: int = 0
+    ) -> None:
+        self.model, self.rule, self.data, self.seed = model, rule, data, seed
+        self.theta, self.state = theta, state
+        self.made = 0
+        self.prepared: dict[int, Any] = {}  # by size: the last, short batch has its own
+
+    @abstractmethod
+    def epoch(
+        self, order: NDArray[np.intp] | None, size: int, rates: NDArray[np.float64]
+    ) -> NDArray[Any]:
+        """Make the steps of an epoch.
+
+        Parameters
+        ----------
+        order : array of int, shape (examples,), or None
+            None takes the examples as they lie.
+        size : int
+            Examples of a batch; the last one may be shorter.
+        rates : array, shape (steps,)
+            The learning rate of each step.
+
+        Returns
+        -------
+        array, shape (steps,)
+            The loss of each batch, before its step.
+        """
+
+    def key(self) -> list[NDArray[np.uint32]]:
+        """Return the key of the next step's dropout, if there is dropout."""
+        return [dropout_key(self.seed, self.made + 1)] if self.model.dropout else []
+
+
+class ReferenceSteps(Steps):
+    """Steps by NumPy, one instruction at a time."""
+
+    def epoch(
+        self, order: NDArray[np.intp] | None, size: int, rates: NDArray[np.float64]
+    ) -> NDArray[Any]:
+        """Make the steps of an epoch; see `Steps`."""
+        data, dtype = self.data, self.theta.dtype
+        losses = np.empty(len(rates), dtype)
+        for step, rate in enumerate(rates.astype(dtype)):
+            batch: Any = slice(step * size, min((step + 1) * size, len(data)))
+            count = batch.stop - batch.start
+            if order is not None:
+                batch = order[batch]
+            losses[step] = self._step(batch, count, rate)
+            self.made += 1
+        return losses
+
+    def _step(self, batch: Any, count: int, rate: Any) -> Any:
+        data = self.data
+        if count not in self.prepared:
+            self.prepared[count] = straight_step(
+                self.model, self.rule, count, self.theta.dtype, data.y.dtype,
+                data.weights is not None,
+            )  # fmt: skip
+        step = self.prepared[count]
+        weights = () if data.weights is None else (data.weights[batch],)
+        self.theta, *state, loss = step(
+            self.theta, *self.state.values(), data.x[batch], data.y[batch], *weights, rate,
+            *self.key(),
+        )  # fmt: skip
+        self.state = dict(zip(self.state, state, strict=True))
+        return loss
+
+
+class SparseSteps(ReferenceSteps):
+    """Steps by NumPy, with the products of sparse inputs made by SciPy."""
+
+    def _step(self, batch: Any, count: int, rate: Any) -> Any:
+        data, model, theta = self.data, self.model, self.theta
+        weighted = data.weights is not None
+        x, W = data.x[batch], first_weights(model, theta)
+        product = np.asarray(x @ W)
+        weights = () if data.weights is None else (data.weights[batch],)
+        of_data = straight_gradient(model, count, theta.dtype, data.y.dtype, weighted)
+        loss, total, *rest, delta = of_data(theta, product, data.y[batch], *weights, *self.key())
+        finish = straight_update(model, self.rule, theta.dtype)
+        self.theta, *state, loss = finish(
+            theta, *self.state.values(), loss, theta.dtype.type(total), x.T @ delta, *rest, rate
+        )
+        self.state = dict(zip(self.state, state, strict=True))
+        return loss
+
+
+class NativeSteps(Steps):
+    """Steps by compiled kernels, with no Python in between."""
+
+    def epoch(
+        self, order: NDArray[np.intp] | None, size: int, rates: NDArray[np.float64]
+    ) -> NDArray[Any]:
+        """Make the steps of an epoch; see `Steps`."""
+        count = len(self.data)
+        order = np.arange(count) if order is None else order
+        full = count // size
+        whole = order[: full * size].reshape(full, size)
+        losses = [self._run(whole, rates[:full])]
+        if count > full * size:
+            losses.append(self._run(order[np.newaxis, full * size :], rates[full:]))
+        return np.concatenate(losses)
+
+    def _run(self, rows: NDArray[np.intp], rates: NDArray[np.float64]) -> NDArray[Any]:
+        data, dtype = self.data, self.theta.dtype
+        arrays = {0: self.theta.copy()}
+        arrays |= {k: array.copy() for k, array in enumerate(self.state.values(), start=1)}
+        after = len(arrays)
+        sources = [data.x, data.y, *([] if data.weights is None else [data.weights])]
+        sources.append(rates.astype(dtype))
+        if self.model.dropout:
+            first = self.made + 1
+            sources.append(np.stack([dropout_key(self.seed, first + k) for k in range(len(rows))]))
+        (losses,) = self._repeated(rows.shape[1]).run(
+            arrays, dict(enumerate(sources, start=after)), rows, len(rows)
+        )
+        self.theta = arrays[0]
+        self.state = dict(zip(self.state, (arrays[k] for k in range(1, after)), strict=True))
+        self.made += len(rows)
+        found: NDArray[Any] = losses
+        return found
+
+    def _repeated(self, size: int) -> Any:
+        """Return the step for one size of batch, compiled."""
+        from backlit.execution.native.repeated import Repeated
+
+        if size not in self.prepared:
+            after = 1 + len(self.state)
+            weighted = self.data.weights is not None
+            gathered = range(after, after + 2 + weighted)
+            fed = range(gathered.stop, gathered.stop + 1 + bool(self.model.dropout))
+            program = record_step(
+                self.model, self.rule, size, self.theta.dtype, self.data.y.dtype, weighted
+            )
+            self.prepared[size] = Repeated(
+                expand(program),
+                carried={position: position for position in range(after)},
+                gathered=tuple(gathered),
+                fed=tuple(fed),
+                kept=(after,),
+            )
+        return self.prepared[size]
+
+
+# ----- The choice --------------------------------------------------------------------------------
+
+
+def choose_engine(
+    asked: str, model: Model, rule: Rule, data: Data, size: int, epochs: int, dtype: Any
+) -> Engine:
+    """Return who runs the steps of a fit.
+
+    Parameters
+    ----------
+    asked : {"auto", "reference", "native"}
+    model : Model
+    rule : Rule
+    data : Data
+    size : int
+        Examples of a batch.
+    epochs : int
+        At most.
+    dtype : float32 or float64
+
+    Returns
+    -------
+    {"reference", "native"}
+        If it is left to us, native where the work is worth it, Numba is installed, the data are
+        dense, and there are kernels for all of the step's instructions.
+
+    Raises
+    ------
+    ValueError
+        If the native engine is asked for, and there are not.
+    """
+    if asked == "reference":
+        return "reference"
+    if asked == "auto" and predicted(model, len(data), size, epochs) < ENOUGH_SECONDS:
+        return "reference"
+    reason = unsupported(model, rule, data, size, dtype)
+    if asked == "native" and reason:
+        raise ValueError(f"engine='native' cannot run this fit: {reason}")
+    return "reference" if reason else "native"
+
+
+def predicted(model: Model, examples: int, size: int, epochs: int) -> float:
+    """Return how many seconds the reference executor would need, roughly."""
+    instructions = 40 + 10 * len(model.sizes)
+    products = 3 * size * model.weights * SECONDS_PER_PRODUCT
+    return epochs * math.ceil(examples / size) * (instructions * SECONDS_PER_INSTRUCTION + products)
+
+
+def unsupported(model: Model, rule: Rule, data: Data, size: int, dtype: Any) -> str:
+    """Return why kernels cannot run the steps; empty where they can."""
+    if not isinstance(data.x, np.ndarray):
+        return "the data are sparse"
+    if find_spec("numba") is None:
+        return "Numba is not installed"
+    from backlit.autodiff.errors import TraceError
+    from backlit.execution.native.calls import UnsupportedError
+    from backlit.execution.native.executor import driver
+    from backlit.execution.native.lowering import lower
+
+    try:
+        weighted = data.weights is not None
+        lower(expand(record_step(model, rule, size, dtype, data.y.dtype, weighted)))
+        driver()  # which cannot be compiled where Numba is installed, but broken
+    except (UnsupportedError, TraceError, ImportError) as error:
+        return str(error)
+    return ""

@@ -1,0 +1,293 @@
+"""The regressor."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from backlit.estimators.base import BaseMLP
+from backlit.estimators.outputs import OTHERS, Output
+from backlit.estimators.validation import Validation, r_squared
+
+
+class MLPRegressor(RegressorMixin, BaseMLP):
+    """A regressor: a multilayer perceptron that takes the place of scikit-learn's.
+
+    With the parameters that scikit-learn's class has, it draws the same random numbers and makes
+    the same steps. What comes after ``max_fun`` is Backlit's own, and off by default.
+
+    Parameters
+    ----------
+    loss : str, default='squared_error'
+        scikit-learn's are 'squared_error' (half the square) and 'poisson' (half the deviance of
+        counts, with an exponential output activation); besides, 'absolute_error', 'huber' and
+        'quantile'.
+    hidden_layer_sizes : array-like of int, shape (hidden layers,), default=(100,)
+        The number of units of each hidden layer. Empty for a linear model.
+    activation : str or sequence of str, default='relu'
+        Of the hidden layers, or of each of them. scikit-learn's are 'identity', 'logistic', 'tanh'
+        and 'relu'; besides, 'leaky_relu', 'elu', 'selu', 'softplus', 'gelu', 'silu' and 'mish'.
+    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+        L-BFGS, a quasi-Newton method on all examples at once; stochastic gradient descent with
+        momentum; or Adam.
+    alpha : float, default=0.0001
+        Strength of the L2 term ``alpha / 2 * sum(W**2)``, which is divided by the number (or the
+        summed weight) of a batch's examples. So its strength depends on the size of the batch.
+    batch_size : int or 'auto', default='auto'
+        Examples of a batch. 'auto' is ``min(200, n_samples)``.
+    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
+        How the learning rate goes on: stays; falls as ``learning_rate_init / (t + 1)**power_t``,
+        where ``t`` counts examples; or is divided by 5 where there is no progress. For 'sgd'.
+    learning_rate_init : float, default=0.001
+        The learning rate at the start. For 'sgd' and 'adam'.
+    power_t : float, default=0.5
+        The exponent of 'invscaling'.
+    max_iter : int, default=200
+        The largest number of epochs, or of iterations of L-BFGS.
+    shuffle : bool, default=True
+        Whether each epoch takes the examples in a new order.
+    random_state : int, RandomState or None, default=None
+        Draws initial weights, orders, and the hold-out. An int for the same fit each time.
+    tol : float, default=1e-4
+        Progress, of the loss or of the validation score, that is less than this is none.
+    verbose : bool or int, default=False
+        Whether to print the loss of each epoch.
+    warm_start : bool, default=False
+        Whether `fit` begins with the parameters of the last fit, in place of new ones.
+    momentum : float, default=0.9
+        The part of the last step that is kept, from 0 to 1. For 'sgd'.
+    nesterovs_momentum : bool, default=True
+        Whether momentum is Nesterov's. For 'sgd'.
+    early_stopping : bool, default=False
+        Whether to stop where the score of a validation part makes no progress, in place of the
+        loss, and to end with the best epoch's parameters.
+    validation_fraction : float, default=0.1
+        The share of the examples that is held out for `early_stopping`.
+    beta_1, beta_2 : float, default=0.9 and 0.999
+        How much of the running means of the gradient and of its square is kept. For 'adam'.
+    epsilon : float, default=1e-8
+        Keeps the quotient finite. For 'adam'.
+    n_iter_no_change : int or inf, default=10
+        Epochs without progress after which training stops (or 'adaptive' lowers the learning rate).
+    max_fun : int, default=15000
+        The largest number of evaluations of the loss. For 'lbfgs'.
+    engine : {'auto', 'reference', 'native'}, default='auto'
+        Who runs the steps: NumPy, or compiled kernels. 'auto' goes by the predicted work.
+    quantile : float, default=0.5
+        Which quantile to predict, between 0 and 1. For ``loss='quantile'``.
+    delta : float, default=1.0
+        The error from which on the loss grows linearly. For ``loss='huber'``.
+    dropout : float or sequence of float, default=0.0
+        The share of hidden activations that fall silent in a step, for all hidden layers or for
+        each, from 0 to below 1. For 'sgd' and 'adam'.
+    weight_decay : float, default=0.0
+        At each step, weights shrink by the learning rate times this, apart from the gradient. For
+        'sgd' and 'adam'.
+    clip_norm : float or None, default=None
+        The largest Euclidean norm that a gradient may have. For 'sgd' and 'adam'.
+    scoring : str, callable or None, default=None
+        What scores the validation part: the name of one of scikit-learn's scorers, a function of
+        ``(estimator, X, y)``, or 'loss' for less loss. None is R squared.
+
+    Attributes
+    ----------
+    coefs_ : list of array, shape (inputs, units)
+        The weights of each layer.
+    intercepts_ : list of array, shape (units,)
+        The biases of each layer.
+    loss_ : float
+        Of the last epoch.
+    best_loss_ : float or None
+        The least so far. None with `early_stopping`.
+    loss_curve_ : list of float
+        Of each epoch: the mean over its batches, each before its step, L2 term included.
+    validation_scores_ : list of float or None
+        Of each epoch, where there is a validation part.
+    validation_loss_curve_ : list of float
+        Of each epoch, where there is a validation part; without the L2 term.
+    best_validation_score_ : float or None
+        None without `early_stopping`.
+    t_ : int
+        Examples seen so far, counted with each epoch anew.
+    n_iter_ : int
+        Epochs, or iterations of L-BFGS.
+    n_layers_, n_outputs_ : int
+    out_activation_ : str
+        Of the output layer.
+    n_features_in_ : int
+    feature_names_in_ : array of str, shape (n_features_in_,)
+        Where the inputs have names.
+    engine_ : {'reference', 'native'}
+        Who ran the steps.
+
+    See Also
+    --------
+    MLPClassifier : predicts classes or labels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backlit.estimators import MLPRegressor
+    >>> X = np.linspace(-1, 1, 50)[:, np.newaxis]
+    >>> regressor = MLPRegressor(solver="lbfgs", random_state=0).fit(X, X[:, 0] ** 2)
+    >>> regressor.score(X, X[:, 0] ** 2) > 0.99
+    True
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        **BaseMLP._parameter_constraints,
+        "loss": [StrOptions({"squared_error", "poisson", *OTHERS})],
+        "quantile": [Interval(Real, 0, 1, closed="neither")],
+        "delta": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    quantile: float
+    delta: float
+
+    def __init__(
+        self,
+        loss: str = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: Any = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        engine: str = "auto",
+        quantile: float = 0.5,
+        delta: float = 1.0,
+        dropout: Any = 0.0,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+        scoring: Any = None,
+    ) -> None:
+        self._store(locals())
+
+    def _output(self) -> Output:
+        option = {"quantile": self.quantile, "huber": self.delta}.get(self.loss)
+        activation = "exp" if self.loss == "poisson" else "identity"
+        return Output(activation, self.loss, None if option is None else float(option))
+
+    def _validate_input(
+        self, X: Any, y: Any, incremental: bool, reset: bool, held_out: bool = False
+    ) -> tuple[Any, Any]:
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            y_numeric=True,
+            dtype=(np.float64, np.float32),
+            reset=reset,
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return X, y
+
+    def _plain_score(self, validation: Validation, p: NDArray[Any]) -> float:
+        return r_squared(p, validation.targets, validation.weights)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> MLPRegressor:
+        """Fit the network.
+
+        Parameters
+        ----------
+        X : array or sparse matrix, shape (n_samples, n_features)
+        y : array, shape (n_samples,) or (n_samples, n_outputs)
+            Numbers.
+        sample_weight : array, shape (n_samples,), default=None
+            How much each example counts.
+        X_val, y_val, sample_weight_val : default=None
+            Validation data in the same forms. They are scored after each epoch, and
+            `early_stopping` goes by them and holds nothing out.
+
+        Returns
+        -------
+        MLPRegressor
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If data or parameters are not valid, the engine cannot run the fit, or parameters do not
+            stay finite.
+        """
+        self._fit(X, y, sample_weight, validation=(X_val, y_val, sample_weight_val))
+        return self
+
+    # scikit-learn's regressor has this method with solver="lbfgs" too, where it fits anew.
+    @available_if(lambda estimator: estimator._has_epochs)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+        """Go on with one epoch.
+
+        Parameters
+        ----------
+        X : array or sparse matrix, shape (n_samples, n_features)
+        y : array, shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array, shape (n_samples,), default=None
+
+        Returns
+        -------
+        MLPRegressor
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; and with `early_stopping`, which one epoch has no use for.
+        """
+        self._fit(X, y, sample_weight, incremental=True)
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict numbers.
+
+        Parameters
+        ----------
+        X : array or sparse matrix, shape (n_samples, n_features)
+
+        Returns
+        -------
+        array, shape (n_samples,) or (n_samples, n_outputs)
+        """
+        check_is_fitted(self)
+        p = self._activations(X)
+        return p.ravel() if p.shape[1] == 1 else p
