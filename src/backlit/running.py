@@ -52,8 +52,8 @@ def run(
     Raises
     ------
     ValueError
-        If an argument is missing or has another structure, shape or dtype; or the engine is
-        unknown.
+        If an argument is missing or has another structure, shape or dtype; the engine is unknown;
+        or there are no such threads.
 
     Warns
     -----
@@ -73,6 +73,8 @@ def run(
     """
     if engine not in ("reference", "native"):
         raise ValueError(f"run: engine must be 'reference' or 'native', not {engine!r}")
+    if n_threads is not None and (type(n_threads) is not int or n_threads < 1):
+        raise ValueError(f"run: n_threads must be 1 or more and whole, not {n_threads!r}")
     if engine == "reference":
         return reference.run(program, *arguments)
     from backlit.execution.native.threads import default_threads

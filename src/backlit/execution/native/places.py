@@ -120,7 +120,8 @@ class Place:
             np.empty((), np.int8), self.shape, self.strides, writeable=False
         )
         start = shown.__array_interface__["data"][0]
-        part = shown[key]
+        # An ellipsis keeps what would be a number an array, which has an address in the whole.
+        part = shown[key if any(k is Ellipsis for k in keys) else (*keys, ...)]
         first = part.__array_interface__["data"][0] - start
         return replace(
             self,
