@@ -48,7 +48,8 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     largest = np.where(np.isfinite(largest), largest, 0)
     with np.errstate(divide="ignore"):
         total = np.log(np.sum(np.exp(x - largest), axis=axis, keepdims=True)) + largest
-    return total if keepdims else np.squeeze(total, axis=axis)[()]
+    # The largest of one number is that number; unlike a squeeze, it is a scalar without axes.
+    return total if keepdims else np.max(total, axis=axis)
 
 
 @custom_rule(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from backlit.autodiff.composite import body_of
 from backlit.autodiff.derivatives import vjp
 from backlit.autodiff.errors import TraceError
 from backlit.autodiff.pullback import Argnums
-from backlit.autodiff.rules.elementwise import cast, cast_to_integers
+from backlit.autodiff.simpler import CASTS, applied, simpler
 from backlit.autodiff.tape import RecordingTape
 from backlit.autodiff.traced import Traced, TracedArray, TracedScalar
 from backlit.autodiff.transcript import Transcript
@@ -24,8 +24,8 @@ from backlit.program.program import Program
 from backlit.program.simplify import simplify
 from backlit.program.values import Value
 
-# Composites that stand for a function of NumPy: to expand one would record it again.
-CASTS = (cast, cast_to_integers)
+# How often functions may be put in the place of others before that is taken to go on for ever.
+DEEPEST = 25
 
 
 def record(f: Callable[..., Any], *arguments: Any) -> Program:
@@ -129,7 +129,9 @@ def backward(program: Program, argnums: Argnums = 0) -> Program:
 
 
 def expand(program: Program) -> Program:
-    """Replace each composite by the instructions of its body.
+    """Replace each composite, and each longer function of NumPy, by shorter ones.
+
+    The results are the same but for rounding. What has no shorter form stays (`simpler.py`).
 
     Parameters
     ----------
@@ -150,24 +152,39 @@ def expand(program: Program) -> Program:
     >>> len(program.instructions), len(expand(program).instructions)
     (1, 5)
     """
+    replaced: list[str] = []
 
     def one_level(*given: Any) -> Any:
         values = bind(program, given)
         tape: Any = next(leaf._tape for leaf in tree.leaves(given) if isinstance(leaf, Traced))
         for instruction in program.instructions:
-            body = body_of(instruction.function)
-            if body is not None and instruction.function not in CASTS:
-                evaluate(replace(instruction, function=body), values)
-            else:
-                tape.replayed = instruction
-                evaluate(instruction, values)
-                tape.replayed = None
+            body = simpler(instruction.function)
+            if body is not None:
+                shorter = replace(instruction, function=partial(applied, body, instruction.output))
+                if evaluate(shorter, values) is not NotImplemented:
+                    replaced.append(instruction.function.__name__)
+                    continue
+            tape.replayed = instruction
+            evaluate(instruction, values)
+            tape.replayed = None
         return tree.map_leaves(values.__getitem__, program.outputs)
 
     one_level.__name__ = program.name
-    while any(body_of(i.function) and i.function not in CASTS for i in program.instructions):
-        arguments = tree.fill(program.arguments, iter(_example_leaves(program)))
-        program = simplify(_record(one_level, arguments, program))
+    arguments = tree.fill(program.arguments, iter(_example_leaves(program)))
+    for _ in range(DEEPEST):
+        if not any(simpler(i.function) for i in program.instructions):
+            break
+        replaced.clear()
+        with np.errstate(all="ignore"):
+            shorter = _record(one_level, arguments, program, _Silent)
+        if not replaced:
+            break
+        program = simplify(shorter)
+    else:
+        raise RuntimeError(
+            f"expand: {', '.join(sorted(set(replaced)))} came up again after {DEEPEST} rounds; a "
+            "body in backlit.autodiff.simpler must be made of shorter functions than its own"
+        )
     instructions = [
         replace(i, function=np.astype) if i.function in CASTS else i for i in program.instructions
     ]
@@ -196,8 +213,18 @@ def _example_leaves(program: Program) -> list[Any]:
 # ----- Recording ---------------------------------------------------------------------------------
 
 
+class _Silent(Transcript):
+    """Of a program whose warnings were given when it was recorded."""
+
+    def _warn_of_promotion(self) -> None:
+        pass
+
+
 def _record(
-    f: Callable[..., Any], arguments: tuple[Any, ...], forward: Program | None = None
+    f: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    forward: Program | None = None,
+    kind: type[Transcript] = Transcript,
 ) -> Program:
     """Run ``f`` on traced values; keep the names and lines of ``forward`` where it is replayed."""
     tape = RecordingTape(until=_record.__code__)
@@ -225,7 +252,7 @@ def _record(
         result = f(*tree.fill(arguments, iter(traced)))
     finally:
         entries = tape.close()
-    transcript = Transcript(tape, entries, inputs)
+    transcript = kind(tape, entries, inputs)
     return Program(
         name=_program_name(f),
         inputs=inputs,

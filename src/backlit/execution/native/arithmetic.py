@@ -125,6 +125,17 @@ def select(typing: Any, condition: Any, yes: Any, no: Any) -> Any:
 
 
 @intrinsic
+def truncated_remainder(typing: Any, x: Any, y: Any) -> Any:
+    """Return ``x - n y`` for the whole number ``n`` nearest to ``x / y`` towards zero, exactly."""
+    Layout(x)  # refuses other types
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.frem(*arguments)
+
+    return x(x, x), generate
+
+
+@intrinsic
 def power_of_two(typing: Any, n: Any) -> Any:
     """Return ``2**n`` for a whole number that is the exponent of a normal one."""
     layout = Layout(n)

@@ -188,21 +188,35 @@ _TRANSPOSITION = """def kernel(address, step):
 
 # ----- Reductions --------------------------------------------------------------------------------
 
-_START = {"sum": "{kind}(0)", "max": "{kind}(-np.inf)", "min": "{kind}(np.inf)"}
 _STEP = {
     "sum": "{0} + {1}",
+    "prod": "{0} * {1}",
     "max": "({0} if {0} > {1} or {0} != {0} else {1})",
     "min": "({0} if {0} < {1} or {0} != {0} else {1})",
 }
 
 
+def _start(name: str, dtype: np.dtype[Any]) -> str:
+    """Return what a reduction begins with: the number that changes no other."""
+    if name in ("sum", "prod"):
+        number = "0" if name == "sum" else "1"
+    elif dtype.kind == "f":
+        number = "-np.inf" if name == "max" else "np.inf"
+    elif dtype.kind == "b":
+        number = "0" if name == "max" else "1"
+    else:
+        limits = np.iinfo(dtype)
+        number = str(limits.min if name == "max" else limits.max)
+    return f"{STORED[dtype]}({number})"
+
+
 @dataclass(eq=False)
 class Reduction(Work):
-    """The sum, largest or smallest number along the last axes of a place.
+    """The sum, product, largest or smallest number along the last axes of a place.
 
     Attributes
     ----------
-    name : {"sum", "max", "min"}
+    name : {"sum", "prod", "max", "min"}
     place : Place
         Its axes in the order of what is kept, then what is reduced.
     result : Place
@@ -250,7 +264,7 @@ class Reduction(Work):
         assert len(outer) == 1 and len(inner) == 1, "lowering copies what does not fit"
         kind, size = STORED[place.dtype], place.dtype.itemsize
         words = [outer[0], inner[0], place, steps[0] * size, inside[0] * size, result]
-        start = _START[self.name].format(kind=kind)
+        start = _start(self.name, place.dtype)
         if inner[0] != 1 and inside[0] != 1:
             step = _STEP[self.name].format("y[j]", "x[j]")
             return Call(HEADER + _COLUMNS.format(kind=kind, start=start, step=step), words)

@@ -18,7 +18,8 @@ from backlit.program.values import Value
 
 HEADER = (
     "from backlit.execution.native.language import *\n"
-    "from backlit.execution.native.mathematics import *\n\n\n"
+    "from backlit.execution.native.mathematics import *\n"
+    "from backlit.execution.native.rarer import *\n\n\n"
 )
 
 TYPE = {

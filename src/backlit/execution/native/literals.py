@@ -1,0 +1,53 @@
+"""What is known of a program before it runs: dtypes, numbers, arrays that never change."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from backlit.execution.native.calls import UnsupportedError
+from backlit.execution.native.loops import TYPE
+from backlit.execution.native.places import Buffer, Place
+from backlit.program.values import Instruction, Value
+
+
+def known(dtype: Any) -> np.dtype[Any]:
+    """Return a dtype that kernels have."""
+    dtype = np.dtype(dtype)
+    if dtype not in TYPE:
+        raise TypeError(f"no kernel has numbers of {dtype}")
+    return dtype
+
+
+def kind(argument: Any) -> Any:
+    """Return what NumPy finds the dtypes of a ufunc's loop by."""
+    return argument.dtype if isinstance(argument, (Value, np.generic)) else type(argument)
+
+
+def literal(number: Any, dtype: np.dtype[Any]) -> str:
+    """Return a number as text of the kernels' language."""
+    if dtype.kind in "iu":
+        return repr(int(number))
+    if dtype.kind == "b":
+        return repr(bool(number))
+    if math.isfinite(number):
+        return repr(float(number))
+    return "np.nan" if math.isnan(number) else ("np.inf" if number > 0 else "-np.inf")
+
+
+def constant(array: Any) -> Place:
+    """Return a place that holds a copy of an array: what is captured may change."""
+    array = np.array(array, order="C")
+    return Place.new(array.shape, known(array.dtype), Buffer(array.nbytes, array))
+
+
+def unsupported(instruction: Instruction) -> UnsupportedError:
+    """Return the error that names an instruction that no kernel runs."""
+    function = instruction.function
+    name = getattr(function, "__name__", str(function))
+    shapes = ", ".join(
+        f"{a.dtype} {a.shape}" if isinstance(a, Value) else repr(a) for a in instruction.arguments
+    )
+    return UnsupportedError(f"no native kernel runs {name}({shapes})")
