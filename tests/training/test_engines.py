@@ -136,6 +136,22 @@ def test_another_depth_width_or_batch_compiles_nothing():
     assert library.compilations() == before
 
 
+def test_other_numbers_in_the_settings_compile_nothing():
+    def run(number):
+        train(
+            Network(4, (6, 5), 3, loss_options={"smoothing": number}, dropout=number),
+            (x, CLASSES), engine="native", epochs=1, batch_size=16,
+            optimizer=AdamW(number, 1 - number, 1 - number / 10, number / 1e5, number),
+            penalties=Penalties(number, number, number),
+        )  # fmt: skip
+
+    run(0.1)
+    before = library.compilations()
+    for number in (0.2, 0.3, 0.41):
+        run(number)
+    assert library.compilations() == before
+
+
 def test_a_loss_that_is_not_finite_stops_the_native_engine_at_the_same_step():
     linear = Network(4, (), 2, loss="squared_loss")
     settings = {"optimizer": GradientDescent(1e9), "epochs": 30, "batch_size": 16}

@@ -37,6 +37,17 @@ def literal(number: Any, dtype: np.dtype[Any]) -> str:
     return "np.nan" if math.isnan(number) else ("np.inf" if number > 0 else "-np.inf")
 
 
+def is_part_of_source(number: Any, dtype: np.dtype[Any]) -> bool:
+    """Return whether a number is written into a kernel's source.
+
+    Small whole numbers are, and a half, since what is computed with them can be made simpler.
+    Others, such as a weight decay, are data, so that another one needs no other kernel.
+    """
+    if dtype.kind == "f" and not math.isfinite(number):
+        return True
+    return abs(float(number)) <= 64 and float(number * 2).is_integer()
+
+
 def constant(array: Any) -> Place:
     """Return a place that holds a copy of an array: what is captured may change."""
     array = np.array(array, order="C")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from backlit.execution.native.calls import Work
-from backlit.execution.native.literals import literal, unsupported
+from backlit.execution.native.literals import constant, is_part_of_source, literal, unsupported
 from backlit.execution.native.loops import TYPE, Assignment, Loop
 from backlit.execution.native.places import Place
 from backlit.execution.native.views import is_view
@@ -85,8 +85,13 @@ class Placing:
         loop = self.loop(instruction)
         named: list[tuple[Value | str, str]] = []
         for argument, dtype in operands:
-            if not isinstance(argument, Value):
+            if not isinstance(argument, Value) and is_part_of_source(argument, dtype):
                 named.append((f"{TYPE[dtype]}({literal(argument, dtype)})", ""))
+                continue
+            if not isinstance(argument, Value):
+                number = Value((), dtype)
+                loop.loads[number] = constant(np.asarray(argument, dtype)).broadcast(loop.shape)
+                named.append((number, ""))
                 continue
             if argument not in loop.loads and self.loops.get(argument) is not loop:
                 loop.loads[argument] = self.places[argument].broadcast(loop.shape)
