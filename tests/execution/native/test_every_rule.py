@@ -23,7 +23,8 @@ WITHOUT_KERNEL = {
         np.linalg.inv, np.linalg.pinv, np.linalg.solve, np.linalg.det, np.linalg.slogdet,
         # Order
         np.sort, np.partition,
-        # Beta and incomplete gamma functions, Bessel functions
+        # Zeta, beta and incomplete gamma functions, Bessel functions
+        special._ufuncs._zeta,
         special.beta, special.betaln, special.gammainc, special.gammaincc,
         special.j0, special.j1, special.jv, special.y0, special.y1, special.yv,
         special.i0, special.i1, special.iv,

@@ -141,7 +141,6 @@ EXPRESSIONS: dict[np.ufunc, str] = {
     special.gammaln: "log_gamma({0})",
     special.loggamma: "log_gamma_real({0})",
     special.psi: "digamma({0})",
-    special._ufuncs._zeta: "zeta({0}, {1})",  # `special.zeta` is a thin wrapper of this one
 }
 
 # What is another expression where the operands are whole numbers.

@@ -65,7 +65,6 @@ __all__ = [
     "truncated_remainder",
     "x_log",
     "x_log1p",
-    "zeta",
 ]
 
 # ----- Arithmetic --------------------------------------------------------------------------------
@@ -388,45 +387,3 @@ def digamma(x: Any) -> Any:
     series = z * (1 / 12 - z * (1 / 120 - z * (1 / 252 - z * (1 / 240 - z * (1 / 132 - z * (
         691 / 32760 - z * (1 / 12 - z * 3617 / 8160)))))))  # fmt: skip
     return total + log(x) - 0.5 / x - series
-
-
-@elementary
-def zeta(s: Any, x: Any) -> Any:
-    """Return the sum of ``(x + k)**-s`` over k from 0 on, by Euler's and Maclaurin's formula."""
-    s, x = float64(s), float64(x)
-    if s == 1.0:
-        return math.inf
-    if s < 1.0 or x != x:
-        return math.nan
-    if x <= 0.0:
-        if x == np.floor(x):
-            return math.inf
-        if s != np.floor(s):
-            return math.nan
-    if s != s:
-        return math.nan
-    total = 0.0
-    count = 0
-    while x < 10.0 or count < 1:
-        total += x**-s
-        x += 1.0
-        count += 1
-    last = x**-s
-    if last == 0.0:
-        return total if total > 0.0 else math.nan  # as SciPy
-    total += x * last / (s - 1.0) + 0.5 * last
-    term, z = s * last / x, 1.0 / (x * x)
-    # The Bernoulli numbers of even index, each over the factorial of its index.
-    total += term / 12
-    term *= (s + 1) * (s + 2) * z
-    total -= term / 720
-    term *= (s + 3) * (s + 4) * z
-    total += term / 30240
-    term *= (s + 5) * (s + 6) * z
-    total -= term / 1209600
-    term *= (s + 7) * (s + 8) * z
-    total += term / 47900160
-    term *= (s + 9) * (s + 10) * z
-    total -= term * 691 / 1307674368000
-    term *= (s + 11) * (s + 12) * z
-    return total + term / 74724249600
