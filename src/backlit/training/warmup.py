@@ -42,8 +42,10 @@ def warm_up(progress: Callable[[int, int], object] | None = None) -> tuple[int, 
         If Numba is not installed.
     """
     from backlit.execution.native import library
+    from backlit.execution.native.executor import driver
 
     before = library.compilations()
+    driver()
     trainings = list(_trainings())
     for number, (network, settings, batch) in enumerate(trainings, start=1):
         dtype = settings.dtype_meant()
