@@ -266,13 +266,23 @@ def test_partial_fit_needs_as_many_outputs_as_before():
         estimator.partial_fit(X_IRIS, X_IRIS[:, :3])
 
 
-def test_native_is_refused_for_sparse_data():
+def test_what_has_no_kernel_is_fitted_by_the_reference_engine_with_a_warning(monkeypatch):
+    from backlit.execution.native.elementwise import EXPRESSIONS
+
+    monkeypatch.delitem(EXPRESSIONS, np.exp)
+    why = "the native engine cannot run this fit, and the reference engine does: no native kernel"
+    with pytest.warns(UserWarning, match=why):
+        estimator = quick(engine="native").fit(X_IRIS, Y_IRIS)
+    assert estimator.engine_ == "reference"
+
+
+def test_kernels_fit_sparse_data_as_dense():
     from scipy import sparse
 
-    with pytest.raises(
-        ValueError, match="engine='native' cannot run this fit: the data are sparse"
-    ):
-        quick(engine="native").fit(sparse.csr_array(X_IRIS), Y_IRIS)
+    dense = quick(engine="native").fit(X_IRIS, Y_IRIS)
+    same = quick(engine="native").fit(sparse.csr_array(X_IRIS), Y_IRIS)
+    assert same.engine_ == "native"
+    assert np.allclose(same.loss_curve_, dense.loss_curve_, rtol=1e-12)  # roundings add up
 
 
 def test_prediction_needs_a_fit():

@@ -155,7 +155,6 @@ def test_settings_drawn_at_random_with_compiled_kernels(seed):
     name, settings, X, y, sample_weight = draw(seed)
     if settings["solver"] == "lbfgs":
         settings["solver"] = "sgd"
-    X = X if isinstance(X, np.ndarray) else X.toarray()
     theirs, ours = pair(name, engine="native", **settings)
     theirs.fit(X, y, sample_weight)
     ours.fit(X, y, sample_weight)

@@ -7,9 +7,9 @@ clock, so that the same fit gives the same bits.
 from __future__ import annotations
 
 import math
+import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -26,7 +26,12 @@ from backlit.estimators.programs import (
     straight_update,
 )
 from backlit.networks.dropout import dropout_key
-from backlit.training.engines import ENOUGH_SECONDS, SECONDS_PER_INSTRUCTION, SECONDS_PER_PRODUCT
+from backlit.training.engines import (
+    ENOUGH_SECONDS,
+    SECONDS_PER_INSTRUCTION,
+    SECONDS_PER_PRODUCT,
+    without_kernels,
+)
 
 Engine: TypeAlias = Literal["reference", "native"]
 
@@ -188,8 +193,10 @@ class NativeSteps(Steps):
         if self.model.dropout:
             first = self.made + 1
             sources.append(np.stack([dropout_key(self.seed, first + k) for k in range(len(rows))]))
+        from backlit.execution.native.threads import default_threads
+
         (losses,) = self._repeated(rows.shape[1]).run(
-            arrays, dict(enumerate(sources, start=after)), rows, len(rows)
+            arrays, dict(enumerate(sources, start=after)), rows, len(rows), default_threads()
         )
         self.theta = arrays[0]
         self.state = dict(zip(self.state, (arrays[k] for k in range(1, after)), strict=True))
@@ -215,6 +222,7 @@ class NativeSteps(Steps):
                 gathered=tuple(gathered),
                 fed=tuple(fed),
                 kept=(after,),
+                sparse={} if isinstance(self.data.x, np.ndarray) else {after: self.data.x},
             )
         return self.prepared[size]
 
@@ -242,13 +250,13 @@ def choose_engine(
     Returns
     -------
     {"reference", "native"}
-        If it is left to us, native where the work is worth it, Numba is installed, the data are
-        dense, and there are kernels for all of the step's instructions.
+        If it is left to us, native where the work is worth it, Numba is installed, and there are
+        kernels for all of the step's instructions.
 
-    Raises
-    ------
-    ValueError
-        If the native engine is asked for, and there are not.
+    Warns
+    -----
+    UserWarning
+        If the native engine is asked for, and there are not: why.
     """
     if asked == "reference":
         return "reference"
@@ -256,7 +264,10 @@ def choose_engine(
         return "reference"
     reason = unsupported(model, rule, data, size, dtype)
     if asked == "native" and reason:
-        raise ValueError(f"engine='native' cannot run this fit: {reason}")
+        warnings.warn(
+            f"the native engine cannot run this fit, and the reference engine does: {reason}",
+            stacklevel=2,
+        )
     return "reference" if reason else "native"
 
 
@@ -269,19 +280,5 @@ def predicted(model: Model, examples: int, size: int, epochs: int) -> float:
 
 def unsupported(model: Model, rule: Rule, data: Data, size: int, dtype: Any) -> str:
     """Return why kernels cannot run the steps; empty where they can."""
-    if not isinstance(data.x, np.ndarray):
-        return "the data are sparse"
-    if find_spec("numba") is None:
-        return "Numba is not installed"
-    from backlit.autodiff.errors import TraceError
-    from backlit.execution.native.calls import UnsupportedError
-    from backlit.execution.native.executor import driver
-    from backlit.execution.native.lowering import lower
-
-    try:
-        weighted = data.weights is not None
-        lower(expand(record_step(model, rule, size, dtype, data.y.dtype, weighted)))
-        driver()  # which cannot be compiled where Numba is installed, but broken
-    except (UnsupportedError, TraceError, ImportError) as error:
-        return str(error)
-    return ""
+    weighted = data.weights is not None
+    return without_kernels(lambda: record_step(model, rule, size, dtype, data.y.dtype, weighted))

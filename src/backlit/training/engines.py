@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import cached_property
 from importlib.util import find_spec
 from typing import Any, Literal, TypeAlias
@@ -20,7 +21,6 @@ from backlit.execution.reference import run
 from backlit.networks.dropout import dropout_key
 from backlit.networks.network import Network
 from backlit.program import Program
-from backlit.program.simplify import fold_constants
 from backlit.training.examples import Examples, is_sparse
 from backlit.training.optimizers import Optimizer, State
 from backlit.training.settings import Settings
@@ -164,7 +164,7 @@ class NativeSteps(Steps):
             state = self.optimizer.initial_state(np.zeros(1))
             after = 1 + len(state)
             self.prepared[size] = Repeated(
-                fold_constants(expand(program)),
+                expand(program),
                 carried={position: position for position in range(after)},
                 gathered=(after, after + 1, after + 2),
                 fed=range(after + 3, after + 5 + (self.network.dropout > 0)),
@@ -234,19 +234,30 @@ def predicted(network: Network, settings: Settings, examples: int) -> float:
 
 def unsupported(network: Network, settings: Settings, examples: int) -> str:
     """Return why kernels cannot run the steps of a training; empty where they can."""
+    optimizer, size = settings.batched, settings.batch_size_for(examples)
+    if optimizer is None:
+        return "L-BFGS is run by SciPy"
+    return without_kernels(lambda: step_program(network, optimizer, size, settings))
+
+
+def without_kernels(record: Callable[[], Program]) -> str:
+    """Return why kernels cannot run a program; empty where they can.
+
+    Parameters
+    ----------
+    record : callable
+        Returns the program; not called if there are no kernels at all.
+    """
     if find_spec("numba") is None:
         return "Numba is not installed; python -m pip install numba makes it several times faster"
-    if settings.batched is None:
-        return "L-BFGS is run by SciPy"
     from backlit.autodiff.errors import TraceError
     from backlit.autodiff.recording import expand
     from backlit.execution.native.calls import UnsupportedError
     from backlit.execution.native.executor import driver
     from backlit.execution.native.lowering import lower
 
-    size = settings.batch_size_for(examples)
     try:
-        lower(expand(step_program(network, settings.batched, size, settings)))
+        lower(expand(record()))
         driver()  # which cannot be compiled where Numba is installed, but broken
     except (UnsupportedError, TraceError, ImportError) as error:
         return str(error)

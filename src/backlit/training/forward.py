@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from backlit.autodiff.recording import expand, record
 from backlit.networks.network import Network
-from backlit.program.simplify import fold_constants
 from backlit.training.parameters import Layout
 
 ROWS_AT_ONCE = 512  # their activations stay in the processor's cache
@@ -80,6 +79,6 @@ class Forward:
                 np.zeros((rows, self.network.inputs), dtype),
             )
             self.prepared[rows, dtype] = Repeated(
-                fold_constants(expand(program)), carried={}, gathered=(1,), fed=(), kept=(0,)
+                expand(program), carried={}, gathered=(1,), fed=(), kept=(0,)
             )
         return self.prepared[rows, dtype]

@@ -24,7 +24,7 @@ from backlit.execution.native import phases
 from backlit.execution.native.calls import Call
 from backlit.execution.native.elementwise import EXPRESSIONS
 from backlit.execution.native.executor import Executable, Table, check
-from backlit.execution.native.fixed import gemm_address
+from backlit.execution.native.products import gemm_address
 from backlit.execution.native.places import Buffer, Place
 from backlit.functions import softmax
 from backlit.networks import Network

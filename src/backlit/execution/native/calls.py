@@ -6,8 +6,8 @@ A `Work` becomes a `Call` of a kernel; or, cut along one of its axes, several.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 from backlit.execution.native.places import Place
 
@@ -39,27 +39,41 @@ class Call:
         return [argument for argument in self.arguments if isinstance(argument, Place)]
 
 
+@dataclass(eq=False)
 class Work(ABC):
-    """What is to be computed into some places from others."""
+    """What is to be computed into some places from others.
+
+    Attributes
+    ----------
+    READS, WRITES : tuple of str
+        Which attributes are places that it reads, and that it writes.
+    ROWS : tuple of str
+        Which of them are cut together along their first axis; none if it cannot be cut.
+    """
+
+    READS: ClassVar[tuple[str, ...]] = ()
+    WRITES: ClassVar[tuple[str, ...]] = ()
+    ROWS: ClassVar[tuple[str, ...]] = ()
 
     @property
-    @abstractmethod
     def reads(self) -> list[Place]:
         """Places that it reads."""
+        return [getattr(self, name) for name in self.READS]
 
     @property
-    @abstractmethod
     def writes(self) -> list[Place]:
         """Places that it writes."""
+        return [getattr(self, name) for name in self.WRITES]
 
     @property
     def lengths(self) -> tuple[int, ...]:
         """How long the axes are along which it can be cut; none if it cannot."""
-        return ()
+        return getattr(self, self.ROWS[0]).shape[:1] if self.ROWS else ()
 
-    def part(self, axis: int, start: int, stop: int) -> Work:
+    def part(self, axis: int, start: int, stop: int) -> Self:
         """Return the work that lies between two positions of such an axis."""
-        raise ValueError(f"{type(self).__name__} cannot be cut")
+        parts = {name: getattr(self, name).part(axis, start, stop) for name in self.ROWS}
+        return replace(self, **parts)
 
     @abstractmethod
     def seconds(self) -> float:

@@ -21,7 +21,7 @@ from backlit.program import tree
 from backlit.program.program import Program
 
 ALIGNMENT = 64  # bytes: a line of the processor's cache
-LONG_STEP = 0.02  # seconds, after which Ctrl-C should not have to wait for the end of a step
+LONG_RUN = 0.1  # seconds, after which Ctrl-C should not have to wait for the end of a run
 
 
 class Table:
@@ -92,7 +92,7 @@ class Table:
         """
         widest = max((len(phase) for phase in self.phases), default=1)
         n_threads = max(1, min(n_threads, widest))
-        if n_threads == 1 and self.seconds < LONG_STEP:
+        if n_threads == 1 and self.seconds * steps < LONG_RUN:
             status = self._run_alone(steps, flush)
         else:
             with threads.team(n_threads) as submit:

@@ -1,8 +1,8 @@
-"""Kernels that walk along lines: running sums and products, and elements by their positions."""
+"""Kernels that walk along lines: running sums and products, elements by their positions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,29 +25,13 @@ class Running(Work):
         Contiguous, of shape (lines, numbers in a line).
     """
 
+    READS = ("place",)
+    WRITES = ("result",)
+    ROWS = ("place", "result")
+
     name: str
     place: Place
     result: Place
-
-    @property
-    def reads(self) -> list[Place]:
-        """The lines."""
-        return [self.place]
-
-    @property
-    def writes(self) -> list[Place]:
-        """The result."""
-        return [self.result]
-
-    @property
-    def lengths(self) -> tuple[int, ...]:
-        """The number of lines."""
-        return self.place.shape[:1]
-
-    def part(self, axis: int, start: int, stop: int) -> Running:
-        """Return the work of some lines."""
-        place, result = (p.part(0, start, stop) for p in (self.place, self.result))
-        return replace(self, place=place, result=result)
 
     def seconds(self) -> float:
         """Return how long it takes: each number waits for the one before it."""
@@ -90,29 +74,13 @@ class Pick(Work):
         Contiguous, of the offsets' shape.
     """
 
+    READS = ("source", "offsets")
+    WRITES = ("result",)
+    ROWS = ("offsets", "result")
+
     source: Place
     offsets: Place
     result: Place
-
-    @property
-    def reads(self) -> list[Place]:
-        """What is picked from, and where."""
-        return [self.source, self.offsets]
-
-    @property
-    def writes(self) -> list[Place]:
-        """What is picked."""
-        return [self.result]
-
-    @property
-    def lengths(self) -> tuple[int, ...]:
-        """The length of the first axis."""
-        return self.result.shape[:1]
-
-    def part(self, axis: int, start: int, stop: int) -> Pick:
-        """Return some of the picks."""
-        offsets, result = (p.part(0, start, stop) for p in (self.offsets, self.result))
-        return replace(self, offsets=offsets, result=result)
 
     def seconds(self) -> float:
         """Return how long it takes."""
@@ -141,3 +109,54 @@ def offsets_of(place: Place) -> Any:
         steps = np.arange(length) * (stride * place.dtype.itemsize)
         total += steps.reshape((-1,) + (1,) * (len(place.shape) - 1 - axis))
     return total
+
+
+# ----- An element of each row --------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class Take(Work):
+    """One element of each row.
+
+    Attributes
+    ----------
+    values : Place
+        Of shape (rows, columns).
+    indices, result : Place
+        Of shape (rows, 1).
+    """
+
+    READS = ("values", "indices")
+    WRITES = ("result",)
+    ROWS = ("values", "indices", "result")
+
+    values: Place
+    indices: Place
+    result: Place
+
+    def seconds(self) -> float:
+        """Return how long it takes."""
+        return 3e-8 + self.values.shape[0] * 2e-9
+
+    def call(self) -> Call:
+        """Return the call of the kernel."""
+        values, size = self.values, self.values.dtype.itemsize
+        words = [
+            *values.shape, values, *(stride * size for stride in values.strides),
+            self.indices, self.indices.strides[0] * 8, self.result,
+        ]  # fmt: skip
+        return Call(HEADER + _TAKE.format(kind=STORED[values.dtype]), words)
+
+
+_TAKE = """def kernel(address, step):
+    w = carray(pointer(address), (8,), int64)
+    y = carray(pointer(w[7]), (w[0],), {kind})
+    for j in range(w[0]):
+        k = carray(pointer(w[5] + j * w[6]), (1,), int64)[0]
+        if k < 0:
+            k += w[1]
+        if k < 0 or k >= w[1]:
+            return 1
+        y[j] = carray(pointer(w[2] + j * w[3] + k * w[4]), (1,), {kind})[0]
+    return 0
+"""

@@ -40,12 +40,13 @@ def literal(number: Any, dtype: np.dtype[Any]) -> str:
 def is_part_of_source(number: Any, dtype: np.dtype[Any]) -> bool:
     """Return whether a number is written into a kernel's source.
 
-    Small whole numbers are, and a half, since what is computed with them can be made simpler.
-    Others, such as a weight decay, are data, so that another one needs no other kernel.
+    Halves, ones and twos are, since what is computed with them can be made simpler, and so are by
+    how many bits to shift. Others, such as a weight decay, are data, so that another one needs no
+    other kernel.
     """
-    if dtype.kind == "f" and not math.isfinite(number):
-        return True
-    return abs(float(number)) <= 64 and float(number * 2).is_integer()
+    if dtype.kind != "f":
+        return abs(int(number)) <= 64
+    return not math.isfinite(number) or abs(float(number)) in (0.0, 0.5, 1.0, 2.0)
 
 
 def constant(array: Any) -> Place:

@@ -20,16 +20,22 @@ from typing import Any
 
 import numpy as np
 
-from backlit.execution.native import fixed
 from backlit.execution.native.calls import UnsupportedError, Work
 from backlit.execution.native.elementwise import EXPRESSIONS, OF_INTEGERS, UFUNC_OF
-from backlit.execution.native.lines import Pick, Running, offsets_of
+from backlit.execution.native.lines import Pick, Running, Take, offsets_of
 from backlit.execution.native.literals import constant, kind, known, unsupported
-from backlit.execution.native.loops import TYPE, Assignment, Loop
 from backlit.execution.native.places import Place
 from backlit.execution.native.placing import Placing
+from backlit.execution.native.products import (
+    SMALL_PRODUCT,
+    Product,
+    Transposition,
+    is_transposed,
+)
+from backlit.execution.native.reductions import Reduction, fits_reduction
 from backlit.execution.native.views import VIEWS, is_view
 from backlit.program.program import Program
+from backlit.program.simplify import fold_constants
 from backlit.program.values import Instruction, Value, substitute
 
 REDUCTIONS: dict[Any, str] = {
@@ -81,7 +87,7 @@ def lower(program: Program, carried: Mapping[int, int] | None = None) -> Lowered
     UnsupportedError
         If no kernel runs one of its instructions.
     """
-    return _Lowering(program, carried or {}).run()
+    return _Lowering(fold_constants(program), carried or {}).run()
 
 
 class _Lowering(Placing):
@@ -252,11 +258,11 @@ class _Lowering(Placing):
         place = place.transposed((*kept, *reduced))
         if place.size == 0:
             raise unsupported(instruction)
-        if not fixed.fits_reduction(place, len(kept)):
+        if not fits_reduction(place, len(kept)):
             place = self.copied(place)
         result = self.contiguous(output)
         flat = result.reshaped(place.shape[: len(kept)])
-        self.works.append(fixed.Reduction(name, place, flat))
+        self.works.append(Reduction(name, place, flat))
         self.places[output] = result
 
     def _axis(self, instruction: Instruction, covered: tuple[str, ...]) -> Any:
@@ -291,12 +297,8 @@ class _Lowering(Placing):
         total = Value(instruction.output.shape, instruction.output.dtype)
         self.places[total] = self.places.pop(instruction.output)
         count = math.prod(instruction.arguments[0].shape) // math.prod(total.shape)
-        loop = Loop(total.shape)
-        loop.loads[total] = self.places[total]
-        number = f"{TYPE[np.dtype(total.dtype)]}({count})"
-        operands = (total, ""), (number, "")
-        loop.assignments.append(Assignment(instruction.output, "{0} / {1}", operands))
-        self.loops[instruction.output] = loop
+        dtype = np.dtype(total.dtype)
+        self.assign(instruction, "{0} / {1}", [(total, dtype), (float(count), dtype)])
 
     def _product(self, instruction: Instruction) -> None:
         output = instruction.output
@@ -337,15 +339,15 @@ class _Lowering(Placing):
         """Multiply two matrices."""
         if self._is_worth_transposing(left, right):
             straight = Place.new(right.shape, right.dtype)
-            self.works.append(fixed.Transposition(right, straight))
+            self.works.append(Transposition(right, straight))
             right = straight
-        self.works.append(fixed.Product(left, right, result))
+        self.works.append(Product(left, right, result))
 
     def _is_worth_transposing(self, left: Place, right: Place) -> bool:
         """Return whether a product is faster after its second operand has been transposed."""
         rows, inner, columns = *left.shape, right.shape[1]
-        small = min(rows, 32) * inner * columns <= fixed.SMALL_PRODUCT
-        kinds = left.dtype.kind == "f" and fixed.is_transposed(right) and right.strides[0] == 1
+        small = min(rows, 32) * inner * columns <= SMALL_PRODUCT
+        kinds = left.dtype.kind == "f" and is_transposed(right) and right.strides[0] == 1
         return kinds and small and rows >= 24 and inner * columns >= 256
 
     def _concatenate(self, instruction: Instruction) -> None:
@@ -363,7 +365,7 @@ class _Lowering(Placing):
         if of_rows and axis in (-1, 1) and chosen.dtype == np.int64:
             values, indices = self.place(given), self.place(chosen)
             result = self.contiguous(instruction.output)
-            self.works.append(fixed.Take(values, indices, result))
+            self.works.append(Take(values, indices, result))
             self.places[instruction.output] = result
             return
         indices = self._known(chosen)

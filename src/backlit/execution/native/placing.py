@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from backlit.execution.native.calls import Work
+from backlit.execution.native.elementwise import EXPRESSIONS
 from backlit.execution.native.literals import constant, is_part_of_source, literal, unsupported
 from backlit.execution.native.loops import TYPE, Assignment, Loop
 from backlit.execution.native.places import Place
@@ -85,7 +86,9 @@ class Placing:
         loop = self.loop(instruction)
         named: list[tuple[Value | str, str]] = []
         for argument, dtype in operands:
-            if not isinstance(argument, Value) and is_part_of_source(argument, dtype):
+            # A divisor is mostly a count, of rows or outputs.
+            inline = template != EXPRESSIONS[np.true_divide]
+            if not isinstance(argument, Value) and inline and is_part_of_source(argument, dtype):
                 named.append((f"{TYPE[dtype]}({literal(argument, dtype)})", ""))
                 continue
             if not isinstance(argument, Value):

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backlit.execution.native.batches import Gather, Move
 from backlit.execution.native.calls import Work
 from backlit.execution.native.executor import Table
-from backlit.execution.native.fixed import Gather, Move
 from backlit.execution.native.lowering import lower
 from backlit.execution.native.phases import plan
 from backlit.execution.native.places import Buffer, Place

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 from backlit.execution.native.calls import Call, Work
-from backlit.execution.native.fixed import Product
 from backlit.execution.native.loops import HEADER, STORED
 from backlit.execution.native.places import Place
+from backlit.execution.native.products import Product
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,29 +52,18 @@ class Rows:
 class SparseProduct(Work):
     """``c = rows @ b``."""
 
+    READS = ("b",)
+    WRITES = ("c",)
+    ROWS = ("c",)
+
     rows: Rows
     b: Place
     c: Place
     start: int = 0
 
-    @property
-    def reads(self) -> list[Place]:
-        """The dense operand."""
-        return [self.b]
-
-    @property
-    def writes(self) -> list[Place]:
-        """The result."""
-        return [self.c]
-
-    @property
-    def lengths(self) -> tuple[int, ...]:
-        """The rows of the result."""
-        return self.c.shape[:1]
-
-    def part(self, axis: int, start: int, stop: int) -> SparseProduct:
-        """Return the product of some rows."""
-        return replace(self, c=self.c.part(0, start, stop), start=self.start + start)
+    def part(self, axis: int, start: int, stop: int) -> Self:
+        """Return some of the rows."""
+        return replace(super().part(axis, start, stop), start=self.start + start)
 
     def seconds(self) -> float:
         """Return how long it takes."""
@@ -94,19 +83,12 @@ class SparseProduct(Work):
 class SparseGradient(Work):
     """``c = rows.T @ b``: row by row, since a column of sparse rows is hard to find."""
 
+    READS = ("b",)
+    WRITES = ("c",)
+
     rows: Rows
     b: Place
     c: Place
-
-    @property
-    def reads(self) -> list[Place]:
-        """The dense operand."""
-        return [self.b]
-
-    @property
-    def writes(self) -> list[Place]:
-        """The result."""
-        return [self.c]
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -136,28 +118,16 @@ class SparseGradient(Work):
 class SparseGather(Work):
     """The rows of the step's batch, written out."""
 
+    WRITES = ("target",)
+    ROWS = ("target",)
+
     rows: Rows
     target: Place
     start: int = 0
 
-    @property
-    def reads(self) -> list[Place]:
-        """Nothing that is computed."""
-        return []
-
-    @property
-    def writes(self) -> list[Place]:
-        """The batch."""
-        return [self.target]
-
-    @property
-    def lengths(self) -> tuple[int, ...]:
-        """The number of rows."""
-        return self.target.shape[:1]
-
-    def part(self, axis: int, start: int, stop: int) -> SparseGather:
+    def part(self, axis: int, start: int, stop: int) -> Self:
         """Return some of the rows."""
-        return replace(self, target=self.target.part(0, start, stop), start=self.start + start)
+        return replace(super().part(axis, start, stop), start=self.start + start)
 
     def seconds(self) -> float:
         """Return how long it takes."""

@@ -1,0 +1,170 @@
+"""Products of matrices by BLAS, and the transposition that makes some of them faster."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from backlit.execution.native.calls import Call, Work
+from backlit.execution.native.loops import HEADER, STORED
+from backlit.execution.native.places import Buffer, Place
+
+_PRODUCT = (
+    HEADER
+    + '''def kernel(address, step):
+    """C = A @ B by BLAS; the words are the address of gemm and its 13 arguments' addresses."""
+    w = carray(pointer(address), (14,), int64)
+    return multiply(w[0], address + 8)
+'''
+)
+
+# Up to this many multiplications, OpenBLAS reads the matrices where they lie. Beyond, it copies
+# them to an order of its own first, which takes long where few rows or columns meet a large matrix.
+SMALL_PRODUCT = 1_000_000
+SECONDS_PER_MULTIPLICATION = {4: 1.3e-11, 8: 2.6e-11}
+SECONDS_PER_COPIED_NUMBER = 3e-10
+
+
+@dataclass(eq=False)
+class Product(Work):
+    """``c = a @ b``, each a matrix with one stride of 1."""
+
+    READS = ("a", "b")
+    WRITES = ("c",)
+
+    a: Place
+    b: Place
+    c: Place
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The rows and the columns of the result."""
+        return self.c.shape
+
+    def part(self, axis: int, start: int, stop: int) -> Product:
+        """Return the product of some rows, or with some columns."""
+        c = self.c.part(axis, start, stop)
+        if axis == 0:
+            return Product(self.a.part(0, start, stop), self.b, c)
+        return Product(self.a, self.b.part(1, start, stop), c)
+
+    def seconds(self) -> float:
+        """Return how long it takes."""
+        m, k, n = *self.a.shape, self.b.shape[1]
+        seconds = 1e-7 + m * k * n * SECONDS_PER_MULTIPLICATION[self.c.dtype.itemsize]
+        if m * k * n > SMALL_PRODUCT:
+            seconds += (m * k + k * n) * SECONDS_PER_COPIED_NUMBER
+        return seconds
+
+    def call(self) -> Call:
+        """Return the call of BLAS."""
+        a, b, c = self.a, self.b, self.c
+        # BLAS has columns where NumPy has rows: it computes C.T = B.T @ A.T.
+        transpose_b, leading_b = _orientation(b)
+        transpose_a, leading_a = _orientation(a)
+        sizes = [c.shape[1], c.shape[0], a.shape[1], leading_b, leading_a, max(1, c.strides[0])]
+        small = np.array(sizes, np.int32)
+        scale = np.array([1, 0], c.dtype)
+        return Call(
+            _PRODUCT,
+            [
+                gemm_address(c.dtype.name),
+                _part(_FLAGS, transpose_b), _part(_FLAGS, transpose_a),
+                _part(small, 0), _part(small, 1), _part(small, 2),
+                _part(scale, 0), b, _part(small, 3), a, _part(small, 4),
+                _part(scale, 1), c, _part(small, 5),
+            ],
+        )  # fmt: skip
+
+
+_FLAGS = np.frombuffer(b"nt", np.uint8)
+
+
+def is_transposed(place: Place) -> bool:
+    """Return whether the numbers of a matrix lie column by column."""
+    return bool(_orientation(place)[0])
+
+
+def _orientation(place: Place) -> tuple[int, int]:
+    """Return whether BLAS must transpose a matrix, and its leading dimension."""
+    rows, columns = place.strides
+    if (columns == 1 or place.shape[1] == 1) and rows >= place.shape[1]:
+        return 0, max(1, rows)
+    return 1, max(1, columns)
+
+
+def _part(array: Any, index: int) -> Place:
+    whole = Place.new(array.shape, np.uint8, Buffer(array.nbytes, array))
+    return Place(whole.buffer, index * array.itemsize, (1,), (1,), np.dtype(np.uint8))
+
+
+@cache
+def gemm_address(dtype: str) -> int:
+    """Return the address of SciPy's product of matrices."""
+    from scipy.linalg import cython_blas
+
+    capsule = cython_blas.__pyx_capi__[{"float32": "sgemm", "float64": "dgemm"}[dtype]]
+    api = ctypes.pythonapi
+    api.PyCapsule_GetName.restype = ctypes.c_char_p
+    api.PyCapsule_GetName.argtypes = [ctypes.py_object]
+    api.PyCapsule_GetPointer.restype = ctypes.c_void_p
+    api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    return int(api.PyCapsule_GetPointer(capsule, api.PyCapsule_GetName(capsule)))
+
+
+# ----- Transposition -----------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class Transposition(Work):
+    """A contiguous copy of a matrix whose columns are contiguous, in square tiles.
+
+    Worth its time before a product of few rows: BLAS is half as fast where it would have to read
+    the second matrix across.
+    """
+
+    READS = ("source",)
+    WRITES = ("target",)
+
+    source: Place
+    target: Place
+
+    def seconds(self) -> float:
+        """Return how long it takes."""
+        return 3e-8 + math.prod(self.source.shape) * 2e-10
+
+    def call(self) -> Call:
+        """Return the call of the kernel."""
+        rows, columns = self.target.shape
+        size = self.source.dtype.itemsize
+        words = [
+            rows, columns, self.source, self.source.strides[1] * size,
+            self.target, self.target.strides[0] * size,
+        ]  # fmt: skip
+        kind = STORED[self.source.dtype]
+        return Call(HEADER + _TRANSPOSITION.format(kind=kind, size=size), words)
+
+
+# source[column, row] to target[row, column], both with contiguous rows
+_TRANSPOSITION = """def kernel(address, step):
+    w = carray(pointer(address), (6,), int64)
+    rows, columns, source, across, target, along = w[0], w[1], w[2], w[3], w[4], w[5]
+    whole_rows, whole_columns = rows // 16 * 16, columns // 16 * 16
+    for j in range(0, whole_columns, 16):
+        for i in range(0, whole_rows, 16):
+            transpose_tile(
+                source + j * across + i * {size}, across,
+                target + i * along + j * {size}, along, {kind}(0),
+            )
+    for i in range(rows):
+        first = whole_columns if i < whole_rows else 0
+        y = carray(pointer(target + i * along), (columns,), {kind})
+        for j in range(first, columns):
+            y[j] = carray(pointer(source + j * across + i * {size}), (1,), {kind})[0]
+    return 0
+"""
