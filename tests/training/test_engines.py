@@ -6,13 +6,16 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from sklearn.exceptions import ConvergenceWarning
 
+from backlit.estimators import MLPClassifier
 from backlit.execution.native import library, phases
 from backlit.execution.native.elementwise import EXPRESSIONS
 from backlit.fitting import fit, resume
@@ -133,6 +136,34 @@ def test_another_depth_width_or_batch_compiles_nothing():
     before = library.compilations()
     for hidden, size in (((7,), 9), ((20, 10, 5), 33), ((2, 2), 70)):
         train(Network(4, hidden, 3), (x, CLASSES), engine="native", epochs=1, batch_size=size)
+    assert library.compilations() == before
+
+
+@pytest.mark.parametrize("loss", ["squared_loss", "huber_loss", "quantile_loss"])
+def test_another_number_of_outputs_or_rows_compiles_nothing(loss):
+    y = rng.normal(size=(70, 7))
+
+    def run(outputs, size):
+        network = Network(4, (6, 5), outputs, loss=loss)
+        train(network, (x, y[:, :outputs]), engine="native", epochs=1, batch_size=size)
+
+    run(3, 16)
+    before = library.compilations()
+    for outputs, size in ((2, 20), (5, 33), (7, 70)):
+        run(outputs, size)
+    assert library.compilations() == before
+
+
+def test_another_batch_of_an_estimator_compiles_nothing():
+    def run(size):
+        MLPClassifier((6, 5), batch_size=size, max_iter=2, engine="native").fit(x, CLASSES)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        run(16)
+        before = library.compilations()
+        for size in (17, 32, 70):
+            run(size)
     assert library.compilations() == before
 
 

@@ -211,7 +211,7 @@ def trace(leaves: list[Any]) -> tuple[Tape, list[Traced]]:
         (TracedArray if leaf.shape else TracedScalar)(leaf, tape, node)
         for node, leaf in enumerate(leaves)
     ]
-    return tape, inputs  # type: ignore[return-value]
+    return tape, inputs  # type: ignore[return-value]  # both kinds are Traced
 
 
 class _ByFormula:

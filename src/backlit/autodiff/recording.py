@@ -13,7 +13,7 @@ import numpy as np
 from backlit.autodiff.derivatives import vjp
 from backlit.autodiff.errors import TraceError
 from backlit.autodiff.pullback import Argnums
-from backlit.autodiff.simpler import CASTS, applied, simpler
+from backlit.autodiff.shorter import CASTS, applied, simpler
 from backlit.autodiff.tape import RecordingTape
 from backlit.autodiff.traced import Traced, TracedArray, TracedScalar
 from backlit.autodiff.transcript import Transcript
@@ -131,7 +131,7 @@ def backward(program: Program, argnums: Argnums = 0) -> Program:
 def expand(program: Program) -> Program:
     """Replace each composite, and each longer function of NumPy, by shorter ones.
 
-    The results are the same but for rounding. What has no shorter form stays (`simpler.py`).
+    The results are the same but for rounding. What has no shorter form stays (`shorter`).
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def expand(program: Program) -> Program:
     else:
         raise RuntimeError(
             f"expand: {', '.join(sorted(set(replaced)))} came up again after {DEEPEST} rounds; a "
-            "body in backlit.autodiff.simpler must be made of shorter functions than its own"
+            "body in backlit.autodiff.shorter must be made of shorter functions than its own"
         )
     instructions = [
         replace(i, function=np.astype) if i.function in CASTS else i for i in program.instructions

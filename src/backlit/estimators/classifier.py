@@ -144,7 +144,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     True
     """
 
-    _parameter_constraints = {  # noqa: RUF012
+    _parameter_constraints = {  # noqa: RUF012  (scikit-learn's base class has it so)
         **BaseMLP._parameter_constraints,
         "class_weight": [dict, list, str, None],
     }

@@ -142,7 +142,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     True
     """
 
-    _parameter_constraints = {  # noqa: RUF012
+    _parameter_constraints = {  # noqa: RUF012  (scikit-learn's base class has it so)
         **BaseMLP._parameter_constraints,
         "loss": [StrOptions({"squared_error", "poisson", *OTHERS})],
         "quantile": [Interval(Real, 0, 1, closed="neither")],

@@ -76,7 +76,7 @@ class Origin:
             statement = _parents(place.code.co_filename).get(node)
             element = None
             if isinstance(statement, ast.Tuple):
-                element = statement.elts.index(node)  # type: ignore[arg-type]
+                element = statement.elts.index(node)  # type: ignore[arg-type]  # its parent holds it
                 node, statement = statement, _parents(place.code.co_filename).get(statement)
             names = _assigned(statement, node)
             if names:

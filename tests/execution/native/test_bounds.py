@@ -24,8 +24,8 @@ from backlit.execution.native import phases
 from backlit.execution.native.calls import Call
 from backlit.execution.native.elementwise import EXPRESSIONS
 from backlit.execution.native.executor import Executable, Table, check
-from backlit.execution.native.products import gemm_address
 from backlit.execution.native.places import Buffer, Place
+from backlit.execution.native.products import gemm_address
 from backlit.functions import softmax
 from backlit.networks import Network
 from backlit.networks.activations import ACTIVATIONS

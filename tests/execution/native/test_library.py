@@ -424,7 +424,8 @@ def run(code):
 
 def test_backlit_is_imported_without_numba_and_llvm():
     code = (
-        "import sys, backlit, backlit.execution.native.library as library\n"
+        "import sys, backlit\n"
+        "from backlit.execution.native import library\n"
         "print(library.available(), 'numba' in sys.modules, 'llvmlite' in sys.modules)"
     )
     assert run(code) == "True False False\n"

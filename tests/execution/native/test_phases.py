@@ -12,9 +12,9 @@ import backlit
 from backlit.autodiff.recording import expand
 from backlit.execution.native import phases
 from backlit.execution.native.executor import Executable
-from backlit.execution.native.products import Product
 from backlit.execution.native.lowering import lower
 from backlit.execution.native.phases import plan
+from backlit.execution.native.products import Product
 from backlit.functions import softmax
 from backlit.program import tree
 

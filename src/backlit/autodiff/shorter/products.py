@@ -1,4 +1,4 @@
-"""Einstein sums by transposition, products of matrices and sums."""
+"""Einstein sums by transposition, products of matrices and sums; and cross products."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from backlit.autodiff.rules.products import _explicit
+from backlit.autodiff.shorter.table import at, stands_for
 
 
+@stands_for(np.einsum)
 def einsum(*operands: Any, **keywords: Any) -> Any:
     """Return an Einstein sum, from one operand after the other.
 
@@ -97,3 +99,12 @@ def _pair(left: str, a: Any, right: str, b: Any, later: set[str]) -> tuple[str, 
 
 def _length(letters: str, array: Any, letter: str) -> int:
     return int(array.shape[letters.index(letter)]) if letter in letters else 0
+
+
+@stands_for(np.cross, np.linalg.cross)
+def _cross(a: Any, b: Any, axis: int = -1) -> Any:
+    if a.shape[axis] != 3 or b.shape[axis] != 3:
+        return NotImplemented
+    a, b = ([v[at(axis, v.ndim, k)] for k in range(3)] for v in (a, b))
+    parts = [a[i] * b[j] - a[j] * b[i] for i, j in ((1, 2), (2, 0), (0, 1))]
+    return np.concatenate([np.expand_dims(part, axis) for part in parts], axis=axis)

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 import backlit
-from backlit.autodiff import recording, simpler
+from backlit.autodiff import recording
 from backlit.autodiff.composite import custom_rule
-from backlit.autodiff.contractions import einsum
 from backlit.autodiff.recording import expand
+from backlit.autodiff.shorter import indexing, table
+from backlit.autodiff.shorter.products import einsum
 from backlit.functions import put
 from backlit.program import tree
 
@@ -106,7 +107,7 @@ def test_what_a_body_does_not_cover_stays():
     x = backlit.record(lambda x: np.linalg.svd(x, compute_uv=False) + np.sum(mask), X)
     assert "svd" in calls(expand(x))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(simpler, "LARGEST_COMPARISON", 1)
+        patch.setattr(indexing, "LARGEST_COMPARISON", 1)
         big = backlit.record(lambda x, k: np.take_along_axis(x, k, 0), X, np.zeros((1, 4), int))
         assert "take_along_axis" in calls(expand(big))
 
@@ -122,7 +123,7 @@ def test_a_composite_whose_body_cannot_be_seen_stays():
 
 def test_a_body_that_calls_its_own_function_is_an_error():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(simpler.SIMPLER, np.exp, lambda x: np.exp(x) + 0)
+        patch.setitem(table.SIMPLER, np.exp, lambda x: np.exp(x) + 0)
         with pytest.raises(RuntimeError, match="exp came up again after"):
             expand(backlit.record(lambda x: np.exp(x), X))
     assert recording.DEEPEST < 100
