@@ -138,6 +138,16 @@ def test_more_work_has_not_fewer_parts_and_never_more_than_a_limit():
     assert parts[0] == 1 < parts[-1] <= phases.MOST_PARTS
 
 
+def test_a_large_matrix_is_not_read_anew_for_each_few_rows_of_a_batch():
+    x, W = np.zeros((32, 784), np.float32), np.zeros((784, 512), np.float32)
+    V = np.zeros((512, 512), np.float32)
+    planned = plan(works_of(layers, x, W, V, V))
+    products = [w for phase in planned for task in phase for w in task.works]
+    products = [work for work in products if isinstance(work, Product)]
+    assert len(products) > 3  # they are cut, by columns
+    assert {work.a.shape[0] for work in products} == {32}
+
+
 def test_a_gradient_of_weights_waits_for_all_rows():
     def f(x, W):
         h = np.tanh(x @ W)
