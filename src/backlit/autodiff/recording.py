@@ -128,6 +128,44 @@ def backward(program: Program, argnums: Argnums = 0) -> Program:
     return simplify(_record(with_backward, (*arguments, *seeds), program))
 
 
+def extend(program: Program, further: Callable[[Callable[[Value], Any]], Any]) -> Program:
+    """Add outputs to a program that are computed from its values on the way.
+
+    Parameters
+    ----------
+    program : Program
+    further : callable
+        ``further(find)`` returns the outputs to add, a tree of arrays computed in NumPy;
+        ``find(value)`` is the array that the program computes for one of its values.
+
+    Returns
+    -------
+    Program
+        Its results are ``(outputs, further outputs)``. The instructions of the first program are
+        all there, so that its own outputs are the same to the bit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import backlit
+    >>> from backlit.autodiff.recording import extend
+    >>> program = backlit.record(lambda x: np.sum(np.exp(x)), np.zeros(3))
+    >>> largest = extend(program, lambda find: np.max(find(program.instructions[0].output)))
+    >>> backlit.run(largest, np.array([0.0, 1.0, 0.0]))
+    (np.float64(4.718281828459045), np.float64(2.718281828459045))
+    """
+
+    def with_further(*given: Any) -> Any:
+        tape: Any = next(leaf._tape for leaf in tree.leaves(given) if isinstance(leaf, Traced))
+        values = _replayed(program, given, tape)
+        outputs = tree.map_leaves(values.__getitem__, program.outputs)
+        return outputs, further(values.__getitem__)
+
+    with_further.__name__ = program.name
+    arguments = tree.fill(program.arguments, iter(_example_leaves(program)))
+    return simplify(_record(with_further, arguments, program, _Silent))
+
+
 def expand(program: Program) -> Program:
     """Replace each composite, and each longer function of NumPy, by shorter ones.
 
@@ -193,12 +231,20 @@ def expand(program: Program) -> Program:
 
 def _replay(program: Program, arguments: list[Any], tape: RecordingTape) -> Any:
     """Run ``program`` on values that are being recorded, keeping its names and lines."""
-    values = bind(program, tuple(arguments))
+    values = _replayed(program, tuple(arguments), tape)
+    return tree.map_leaves(values.__getitem__, program.outputs)
+
+
+def _replayed(
+    program: Program, arguments: tuple[Any, ...], tape: RecordingTape
+) -> dict[Value, Any]:
+    """Return all values of ``program`` on arguments that are being recorded."""
+    values = bind(program, arguments)
     for instruction in program.instructions:
         tape.replayed = instruction
         evaluate(instruction, values)
     tape.replayed = None
-    return tree.map_leaves(values.__getitem__, program.outputs)
+    return values
 
 
 def _example_leaves(program: Program) -> list[Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from backlit.networks.network import Network
 from backlit.networks.randomness import Purpose, permutation
-from backlit.training.engines import Engine, NativeSteps, ReferenceSteps, Steps
+from backlit.training.engines import Engine, NativeSteps, Probe, ReferenceSteps, Steps
 from backlit.training.examples import Examples, is_sparse
 from backlit.training.optimizers import Optimizer
 from backlit.training.schedules import ReduceOnPlateau
@@ -84,6 +84,7 @@ class Descent:
         Who runs the steps.
     after_step : callable, optional
         Called with each `Step`.
+    probe : Probe, optional
     """
 
     def __init__(
@@ -94,14 +95,16 @@ class Descent:
         examples: Examples,
         engine: Engine,
         after_step: Callable[[Step], object] | None = None,
+        probe: Probe | None = None,
     ) -> None:
+        self.probe = probe
         self.optimizer = optimizer
         self.settings = settings
         self.examples = examples
         self.after_step = after_step
         self.batch_size = settings.batch_size_for(len(examples))
         made: type[Any] = NativeSteps if engine == "native" else ReferenceSteps
-        self.steps: Steps = made(network, optimizer, settings, examples)
+        self.steps: Steps = made(network, optimizer, settings, examples, probe)
         # How many steps are made at once. Python, and so Ctrl-C, has its turn in between.
         self.at_once = 1
         self.grows = engine == "native" and after_step is None
@@ -163,6 +166,8 @@ class Descent:
                 raise DivergedError(self._explain(epoch, first + bad, before))
         if self.grows and time.perf_counter() - began < SECONDS_AT_ONCE / 2:
             self.at_once *= 2
+        if self.probe is not None:
+            self.probe.take(epoch, first, rows, rates, self.steps.seen)
         if self.after_step is not None:
             self.after_step(Step(epoch, first, rows[0], losses[0], float(rates[0]), theta))
         total = turn.train_loss

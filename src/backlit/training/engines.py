@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
 from importlib.util import find_spec
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,31 @@ SECONDS_PER_PRODUCT = 6e-11
 ENOUGH_SECONDS = 4.0
 
 
+class Probe(Protocol):
+    """What looks at the steps of a training, while they are made, and changes nothing."""
+
+    def extend(self, program: Program) -> Program:
+        """Return the program of a step that returns ``(outputs, what is to be seen)``.
+
+        What is to be seen is a list of arrays with an entry for each example.
+        """
+
+    def take(
+        self, epoch: int, first: int, rows: NDArray[np.intp], rates: NDArray[Any],
+        seen: list[NDArray[Any]],
+    ) -> None:  # fmt: skip
+        """Note what was seen in some steps.
+
+        Parameters
+        ----------
+        epoch, first : int
+            The epoch, and the number of the first of the steps.
+        rows : array of int, shape (steps, batch)
+        rates : array, shape (steps,)
+        seen : list of array, shape (steps, batch)
+        """
+
+
 class Steps(ABC):
     """Runs steps of a training.
 
@@ -46,13 +71,25 @@ class Steps(ABC):
     settings : Settings
     examples : Examples
         The training part.
+    probe : Probe, optional
+
+    Attributes
+    ----------
+    seen : list of array, shape (steps, batch)
+        What the probe saw in the steps of the last `run`; empty without one.
     """
 
     def __init__(
-        self, network: Network, optimizer: Optimizer, settings: Settings, examples: Examples
+        self,
+        network: Network,
+        optimizer: Optimizer,
+        settings: Settings,
+        examples: Examples,
+        probe: Probe | None = None,
     ) -> None:
         self.network, self.optimizer = network, optimizer
-        self.settings, self.examples = settings, examples
+        self.settings, self.examples, self.probe = settings, examples, probe
+        self.seen: list[NDArray[Any]] = []
         self.prepared: dict[int, Any] = {}  # by size: the last, short batch has its own
 
     @abstractmethod
@@ -84,6 +121,11 @@ class Steps(ABC):
         losses : array, shape (steps, batch)
         """
 
+    def program(self, size: int) -> Program:
+        """Record the step for one size of batch, with what the probe adds."""
+        program = step_program(self.network, self.optimizer, size, self.settings)
+        return program if self.probe is None else self.probe.extend(program)
+
 
 class ReferenceSteps(Steps):
     """Steps by NumPy, one instruction at a time."""
@@ -100,18 +142,24 @@ class ReferenceSteps(Steps):
         examples, scalar = self.examples, theta.dtype.type
         losses = np.empty(rows.shape, theta.dtype)
         program = self._program(rows.shape[1])
+        seen = []
         for step, (batch, rate) in enumerate(zip(rows, rates, strict=True)):
             number = first + step
             key = [dropout_key(self.settings.seed, number)] if self.network.dropout else []
-            theta, state, losses[step] = run(
+            found = run(
                 program, theta, state, examples.x[batch], examples.y[batch],
                 examples.weights[batch], rate, scalar(number), *key,
             )  # fmt: skip
+            if self.probe is not None:
+                found, more = found
+                seen.append(more)
+            theta, state, losses[step] = found
+        self.seen = [np.stack(arrays) for arrays in zip(*seen, strict=True)]
         return theta, state, losses
 
     def _program(self, size: int) -> Program:
         if size not in self.prepared:
-            self.prepared[size] = step_program(self.network, self.optimizer, size, self.settings)
+            self.prepared[size] = self.program(size)
         program: Program = self.prepared[size]
         return program
 
@@ -144,7 +192,7 @@ class NativeSteps(Steps):
             keys = np.tile(dropout_key(self.settings.seed, first), (len(rows), 1))
             keys[:, 1] += np.arange(len(rows), dtype=np.uint32)
             fed.append(keys)
-        (losses,) = repeated.run(
+        losses, *self.seen = repeated.run(
             arrays,
             dict(enumerate(fed, start=after)),
             rows,
@@ -160,7 +208,7 @@ class NativeSteps(Steps):
         from backlit.execution.native.repeated import Repeated
 
         if size not in self.prepared:
-            program = step_program(self.network, self.optimizer, size, self.settings)
+            program = self.program(size)
             state = self.optimizer.initial_state(np.zeros(1))
             after = 1 + len(state)
             self.prepared[size] = Repeated(
@@ -168,7 +216,7 @@ class NativeSteps(Steps):
                 carried={position: position for position in range(after)},
                 gathered=(after, after + 1, after + 2),
                 fed=range(after + 3, after + 5 + (self.network.dropout > 0)),
-                kept=(after,),
+                kept=range(after, len(program.output_values())),
                 sparse={after: x} if is_sparse(x := self.examples.x) else {},
             )
         return self.prepared[size]

@@ -14,7 +14,7 @@ from backlit.execution.blas import one_thread
 from backlit.networks.losses import LOSSES
 from backlit.networks.network import Network, Parameters
 from backlit.training.descent import Descent, DivergedError, Step, Turn
-from backlit.training.engines import choose_engine, threads_of
+from backlit.training.engines import Probe, choose_engine, threads_of
 from backlit.training.examples import Examples, is_sparse
 from backlit.training.forward import Forward
 from backlit.training.lbfgs import LBFGS, minimise
@@ -76,6 +76,7 @@ def train(
     scorer: Scorer | None = None,
     callbacks: Sequence[Callback] = (),
     after_step: Callable[[Step], object] | None = None,
+    probe: Probe | None = None,
     **changes: Any,
 ) -> Training:
     """Train a network, and keep the parameters of its best epoch.
@@ -102,6 +103,8 @@ def train(
         ``callback(epoch, state)``, called after each epoch; one that returns True ends training.
     after_step : callable, optional
         Called with the `Step` after each step; not for L-BFGS.
+    probe : Probe, optional
+        Looks at what the steps compute, and changes nothing; not for L-BFGS.
     **changes
         Settings by name, in place of those in ``settings``: ``epochs=20``.
 
@@ -147,7 +150,7 @@ def train(
                 _minimise(keeper, network, settings, settings.optimizer, examples)
             else:
                 descent = Descent(
-                    network, settings.optimizer, settings, examples, engine, after_step
+                    network, settings.optimizer, settings, examples, engine, after_step, probe
                 )
                 while keeper.outcome is None:
                     keeper.note(descent.epoch(keeper.state))

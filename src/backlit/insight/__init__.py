@@ -1,0 +1,1 @@
+"""What backpropagation did: from the steps of a training to answers about its network and data."""
