@@ -41,6 +41,8 @@ class Data:
     same_outputs : bool
         Whether the outputs mean what those of the model mean that training starts from.
     training, validation : (x, y, weights or None)
+    training_rows : array of int, shape (examples,)
+        The number of each row of the training part in its table, as errors count them.
     validation_table : Table
         The rows that are held out.
     notes : tuple of str
@@ -57,6 +59,7 @@ class Data:
     same_outputs: bool
     training: Arrays
     validation: Arrays
+    training_rows: NDArray[np.intp]
     validation_table: Table
     notes: tuple[str, ...]
     baseline: dict[str, float]
@@ -117,7 +120,7 @@ def prepare(
     wanted = _network_plan(plan.network, task, base)
     loss = _loss(wanted.loss, task)
     notes = [sentence]
-    same_outputs = base is not None and _is_known(base.task, task)
+    same_outputs = base is not None and is_known(base.task, task)
     if base is not None and same_outputs:
         task = replace(base.task, target=data.target)
     table = _with_target(table, data.target, notes)
@@ -156,6 +159,7 @@ def prepare(
         same_outputs=same_outputs,
         training=training_arrays,
         validation=held_out_arrays,
+        training_rows=training_table.row_numbers,
         validation_table=held_out,
         notes=tuple(notes),
         baseline=_baseline(training_table, held_out, task, weights),
@@ -252,8 +256,13 @@ def _loss(asked: str | None, task: Task) -> str:
     return loss
 
 
-def _is_known(old: Task, new: Task) -> bool:
-    """Return whether a model of the old task predicts all that the new one asks for."""
+def is_known(old: Task, new: Task) -> bool:
+    """Return whether a model of the old task predicts all that the new one asks for.
+
+    Parameters
+    ----------
+    old, new : Task
+    """
     return old.kind == new.kind and {*map(str, new.classes)} <= {*map(str, old.classes)}
 
 

@@ -175,7 +175,7 @@ def fit(
     engine = choose_engine(prepared.network, settings, len(prepared.training[0]))
     settings = changed(settings, engine=engine)
     plan = replace(plan, settings=settings)
-    state = initial_state(prepared.network, settings, _start_weights(base, prepared, settings))
+    state = initial_state(prepared.network, settings, start_weights(base, prepared, settings))
     document = {
         "status": "training",
         **plan.to_json(),
@@ -245,8 +245,15 @@ def _network_plan(base: Model | None, given: Mapping[str, Any]) -> NetworkPlan:
     return NetworkPlan(**{**taken, **given})
 
 
-def _start_weights(base: Model | None, data: Data, settings: Settings) -> Parameters:
-    """Return the weights to start from: a model's, but for an output layer of another meaning."""
+def start_weights(base: Model | None, data: Data, settings: Settings) -> Parameters:
+    """Return the weights to start from: a model's, but for an output layer of another meaning.
+
+    Parameters
+    ----------
+    base : Model or None
+    data : Data
+    settings : Settings
+    """
     network = data.network
     weights = network.parameters(settings.seed, settings.dtype_meant())
     last = len(network.sizes) - 1

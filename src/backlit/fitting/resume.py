@@ -6,15 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from backlit.fitting.again import plan_of, prepare_again
 from backlit.fitting.conduct import best, conduct
-from backlit.fitting.data import prepare
-from backlit.fitting.plan import Plan
-from backlit.fitting.sources import Source, as_run, file_of, read_like, texts_of
+from backlit.fitting.sources import Source, as_run, file_of
 from backlit.fitting.watcher import Watcher
 from backlit.runs.folder import Run
 from backlit.runs.lock import locked
-from backlit.runs.model import Model
-from backlit.tables.table import Table
 from backlit.training.loop import Callback
 from backlit.training.settings import Settings, changed
 from backlit.training.state import State
@@ -67,7 +64,7 @@ def resume(
     document = run.document()  # refuses a folder that holds no run, before a lock is put into it
     with locked(run.folder):
         document = run.document()
-        plan = _plan(run, document)
+        plan = plan_of(run, document)
         settings = plan.settings
         if epochs is not None:
             settings = changed(settings, epochs=epochs)
@@ -76,17 +73,7 @@ def resume(
         state = run.state(settings)
         _check_end(run, document, settings, state)
         model = run.model()
-        table = _read_again(run, data, plan.data.file, model, "data")
-        held_out = None
-        if plan.data.validation_file is not None or validation is not None:
-            file = plan.data.validation_file
-            held_out = _read_again(run, validation, file, model, "validation data")
-        prepared = prepare(table, plan, held_out, model)
-        if prepared.fingerprint() != document["prepared"].get("fingerprint"):
-            raise ValueError(
-                f"{table.source} does not hold the rows that {run.folder} was begun with; give "
-                "those, or start another run from its weights"
-            )
+        prepared = prepare_again(run, document, plan, model, data, validation)
         # The record may be ahead of the checkpoint, or behind it in a copy made while it changed.
         run.write_model(prepared.model(best(prepared, state)))
         run.rewrite_state(state)
@@ -101,26 +88,6 @@ def resume(
         document.pop("outcome", None)
         run.write_document(document)
         return conduct(run, document, prepared, settings, state, watcher, callbacks)
-
-
-def _read_again(run: Run, data: Source | None, file: str | None, model: Model, what: str) -> Table:
-    if data is None:
-        if file is None:
-            raise ValueError(f"{run.folder} was not begun with a file; give its {what} again")
-        if not Path(file).exists():
-            raise ValueError(f"the {what} of {run.folder} are no longer at {file}; name their file")
-        data = file
-    return read_like(data, texts_of(model))
-
-
-def _plan(run: Run, document: Mapping[str, Any]) -> Plan:
-    try:
-        if not isinstance(document.get("prepared"), dict):
-            raise ValueError("it does not say what was prepared")
-        entries = ("data", "network", "settings")
-        return Plan.from_json({name: document.get(name) for name in entries})
-    except ValueError as error:
-        raise ValueError(f"{run.folder / 'run.json'} cannot be read: {error}") from None
 
 
 def _check_end(run: Run, document: Mapping[str, Any], settings: Settings, state: State) -> None:
