@@ -38,9 +38,9 @@ class LightProbe:
     taken : list of tuple
         For each piece of an epoch: the epoch, the number of its first step, the rows and the
         learning rates of its steps, and what was seen: an array of shape (steps, batch) for the
-        losses, the margins, the squared deltas of each layer and the squared inputs of each layer.
-        Deltas come with the share that the example has in the step's gradient, as they are in the
-        program.
+        losses, the margins, the squared deltas of each layer, and the squared inputs of each layer
+        but the first, whose inputs are the data. Deltas come as they are in the program: times a
+        factor of the example.
     """
 
     subject: Subject
@@ -65,7 +65,7 @@ class LightProbe:
                 self.subject.losses(outputs, targets),
                 margins(outputs, targets, self.subject.targets),
                 *(np.sum(find(layer.deltas) ** 2, axis=1) for layer in layers),
-                *(np.sum(find(layer.inputs) ** 2, axis=1) for layer in layers),
+                *(np.sum(find(layer.inputs) ** 2, axis=1) for layer in layers[1:]),
             ]
 
         return extend(program, further)

@@ -101,6 +101,13 @@ class Part:
         dense: NDArray[Any] = chosen.toarray() if hasattr(chosen, "toarray") else chosen
         return dense
 
+    def squared_inputs(self) -> NDArray[Any]:
+        """Return the squared norm of each example's inputs; shape (examples,)."""
+        if hasattr(self.x, "toarray"):
+            squares: NDArray[Any] = np.asarray(self.x.multiply(self.x).sum(axis=1)).ravel()
+            return squares
+        return np.einsum("ij,ij->i", self.x, self.x)
+
 
 @dataclass(frozen=True, eq=False)
 class Moment:
@@ -243,10 +250,11 @@ class Recording:
         squared = factors[:, np.newaxis] ** 2
         deltas = columns[:, 2 : 2 + depth]
         own = np.divide(deltas, squared, out=np.zeros_like(deltas), where=squared != 0)
+        inputs = [training.squared_inputs().astype(columns.dtype)[row], columns[:, 2 + depth :]]
         return cls(
             probe.subject, course, training, held_out, figures, theta,
             np.array(epochs), np.concatenate(rates), starts, row,
-            columns[:, 0], columns[:, 1], own, columns[:, 2 + depth :],
+            columns[:, 0], columns[:, 1], own, np.column_stack(inputs),
             *(names or counted_names(probe.subject)),
         )  # fmt: skip
 
