@@ -95,6 +95,12 @@ def test_what_was_seen_is_true_of_each_example(loss, activation, optimizer, more
                 for a, d in zip(passes.inputs, passes.deltas, strict=True)
             )
             np.testing.assert_allclose(norms[start + place], expected, rtol=1e-9, atol=1e-18)
+        gradient = recording.subject.gradient(passes, recording.course.shares(moment.rows))
+        parts = recording.subject.layout.views(gradient)
+        for layer in (1, 2, 3):
+            expected = np.sum(parts[f"W{layer}"] ** 2) + np.sum(parts[f"b{layer}"] ** 2)
+            found = recording.squared_gradient[moment.number - 1, layer - 1]
+            np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-18)
 
 
 def test_shares_and_penalties_make_the_gradient_of_a_step():

@@ -27,12 +27,17 @@ class Layer:
     weights : Value, shape (inputs, outputs)
     pre_activations, deltas : Value, shape (examples, outputs)
         Deltas as the backward pass of the program has them: times the weight of the example.
+    weight_gradient : Value, shape (inputs, outputs)
+    bias_gradient : Value, shape (outputs,)
+        Sums over the examples.
     """
 
     inputs: Value
     weights: Value
     pre_activations: Value
     deltas: Value
+    weight_gradient: Value
+    bias_gradient: Value
 
 
 def layers_of(program: Program) -> list[Layer]:
@@ -67,24 +72,37 @@ def layers_of(program: Program) -> list[Layer]:
         for instruction in program.instructions
         if instruction.function is np.transpose
     }
-    # The rule of `dense` writes the gradient of its weights as inputs.T @ deltas.
-    deltas = {
-        turned[instruction.arguments[0]]: instruction.arguments[1]
+    # The rule of `dense` writes the gradient of its weights as inputs.T @ deltas, and the backward
+    # pass sums the deltas for that of its biases.
+    written = [
+        instruction
         for instruction in program.instructions
+        if instruction.derives is not None and instruction.derives.function is dense
+    ]
+    products = {
+        turned[instruction.arguments[0]]: instruction
+        for instruction in written
         if instruction.function in (np.matmul, operator.matmul)
-        and instruction.derives is not None
-        and instruction.derives.function is dense
         and instruction.arguments[0] in turned
+    }
+    sums = {
+        instruction.arguments[0]: instruction.output
+        for instruction in written
+        if instruction.function is np.sum
     }
     found = []
     for instruction in program.instructions:
         if instruction.function is not dense:
             continue
         inputs, weights, _ = instruction.arguments
-        if inputs not in deltas:
+        if inputs not in products:
             raise ValueError(
                 f"{program.name} has a dense layer of {weights.shape[0]} inputs whose weights get "
                 "no gradient; give a recorded training step"
             )
-        found.append(Layer(inputs, weights, instruction.output, deltas[inputs]))
+        product = products[inputs]
+        deltas = product.arguments[1]
+        found.append(
+            Layer(inputs, weights, instruction.output, deltas, product.output, sums[deltas])
+        )
     return found

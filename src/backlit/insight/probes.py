@@ -37,10 +37,11 @@ class LightProbe:
     ----------
     taken : list of tuple
         For each piece of an epoch: the epoch, the number of its first step, the rows and the
-        learning rates of its steps, and what was seen: an array of shape (steps, batch) for the
+        learning rates of its steps, and what was seen: arrays of shape (steps, batch) for the
         losses, the margins, the squared deltas of each layer, and the squared inputs of each layer
-        but the first, whose inputs are the data. Deltas come as they are in the program: times a
-        factor of the example.
+        but the first, whose inputs are the data; and of shape (steps,) for the squared norm of each
+        layer's gradient, penalties not counted. Deltas and gradients come as they are in the
+        program: times a factor of each example.
     """
 
     subject: Subject
@@ -66,6 +67,11 @@ class LightProbe:
                 margins(outputs, targets, self.subject.targets),
                 *(np.sum(find(layer.deltas) ** 2, axis=1) for layer in layers),
                 *(np.sum(find(layer.inputs) ** 2, axis=1) for layer in layers[1:]),
+                *(
+                    np.sum(find(layer.weight_gradient) ** 2)
+                    + np.sum(find(layer.bias_gradient) ** 2)
+                    for layer in layers
+                ),
             ]
 
         return extend(program, further)

@@ -182,6 +182,8 @@ class Recording:
         Before the step; see `backlit.insight.subject.margins`.
     squared_delta, squared_input : array, shape (visits, layers)
         Squared norms of the example's own delta, and of what went into the layer.
+    squared_gradient : array, shape (steps, layers)
+        Squared norm of the gradient of the batch's mean loss, without penalties.
     input_names : tuple of str
         Of the network's inputs.
     output_names : tuple of str
@@ -202,6 +204,7 @@ class Recording:
     margin: NDArray[Any]
     squared_delta: NDArray[Any]
     squared_input: NDArray[Any]
+    squared_gradient: NDArray[Any]
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
 
@@ -236,25 +239,29 @@ class Recording:
         if not probe.taken:
             raise ValueError("no step was watched, so there is nothing to tell")
         depth = probe.subject.depth
-        epochs, rates, sizes, rows, seen = [], [], [], [], []
+        epochs, rates, sizes, rows, seen, gradients = [], [], [], [], [], []
         for epoch, _, batches, own_rates, arrays in probe.taken:
             epochs += [epoch] * len(batches)
             rates.append(own_rates)
             sizes += [batches.shape[1]] * len(batches)
             rows.append(batches.ravel())
-            seen.append(np.stack([array.ravel() for array in arrays], axis=1))
-        row = np.concatenate(rows)
-        columns = np.concatenate(seen)
+            seen.append(np.stack([array.ravel() for array in arrays[:-depth]], axis=1))
+            gradients.append(np.stack(arrays[-depth:], axis=1))
+        row, columns = np.concatenate(rows), np.concatenate(seen)
         starts = np.concatenate([[0], np.cumsum(sizes)])
         factors = np.concatenate([course.factors(row[a:b]) for a, b in pairwise(starts)])
+        shares = np.concatenate([course.shares(row[a:b]) for a, b in pairwise(starts)])
         squared = factors[:, np.newaxis] ** 2
         deltas = columns[:, 2 : 2 + depth]
         own = np.divide(deltas, squared, out=np.zeros_like(deltas), where=squared != 0)
         inputs = [training.squared_inputs().astype(columns.dtype)[row], columns[:, 2 + depth :]]
+        # Of one step, shares are factors over one number, that of a largest one among them.
+        total = np.maximum.reduceat(shares, starts[:-1]) / np.maximum.reduceat(factors, starts[:-1])
         return cls(
             probe.subject, course, training, held_out, figures, theta,
             np.array(epochs), np.concatenate(rates), starts, row,
             columns[:, 0], columns[:, 1], own, np.column_stack(inputs),
+            np.concatenate(gradients) * total[:, np.newaxis] ** 2,
             *(names or counted_names(probe.subject)),
         )  # fmt: skip
 
