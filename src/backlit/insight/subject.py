@@ -110,13 +110,15 @@ class Subject:
         shapes = [self.layout.shapes[f"W{layer}"] for layer in range(1, self.depth + 1)]
         return (shapes[0][0], *(outputs for _, outputs in shapes))
 
-    def outputs(self, theta: NDArray[Any], x: NDArray[Any]) -> NDArray[Any]:
-        """Return the outputs for some rows, without dropout.
+    def outputs(self, theta: NDArray[Any], x: NDArray[Any], key: Any = None) -> NDArray[Any]:
+        """Return the outputs for some rows.
 
         Parameters
         ----------
         theta : array, shape (parameters,)
         x : array, shape (examples, inputs)
+        key : array of uint32, shape (2,), optional
+            Of dropout; None for none.
 
         Returns
         -------
@@ -127,13 +129,14 @@ class Subject:
         a = x
         for layer in range(1, self.depth + 1):
             z = dense(a, parameters[f"W{layer}"], parameters[f"b{layer}"])
-            a = z if layer == self.depth else self.activations[layer - 1](z)
+            a = z if layer == self.depth else self.activate(layer, z, key)
         outputs: NDArray[Any] = a
         return outputs
 
     def passes(
-        self, theta: NDArray[Any], x: NDArray[Any], y: NDArray[Any], key: Any = None
-    ) -> Passes:
+        self, theta: NDArray[Any], x: NDArray[Any], y: NDArray[Any], key: Any = None,
+        factors: NDArray[Any] | None = None,
+    ) -> Passes:  # fmt: skip
         """Run the forward and the backward pass, and keep all values.
 
         Parameters
@@ -144,6 +147,10 @@ class Subject:
             Targets as the loss takes them.
         key : array of uint32, shape (2,), optional
             Of dropout, as in the step that is looked at; None for none.
+        factors : array, shape (examples,), optional
+            What each example's loss is multiplied by before the backward pass. With the factors of
+            a step (`Course.factors`), deltas are those of the step's program, to the bit where
+            NumPy runs it. By default 1: deltas are of an example's own loss.
 
         Returns
         -------
@@ -156,11 +163,12 @@ class Subject:
             z = dense(inputs[-1], W, b)
             pre_activations.append(z)
             if layer < self.depth:
-                a, pullback = vjp(partial(self._activate, layer, key), z)
+                a, pullback = vjp(partial(self.activate, layer, key=key), z)
                 inputs.append(a)
                 back.append(pullback)
         losses, pullback = vjp(lambda z: self.losses(z, y), pre_activations[-1])
-        deltas = [pullback(np.ones_like(losses))[0]]
+        start = np.ones_like(losses) if factors is None else factors.astype(losses.dtype)
+        deltas = [pullback(start)[0]]
         for layer in range(self.depth, 1, -1):
             (delta,) = back[layer - 2](deltas[0] @ parameters[f"W{layer}"].T)
             deltas.insert(0, delta)
@@ -208,7 +216,21 @@ class Subject:
             total += np.sum((a @ parts[f"W{layer}"] + parts[f"b{layer}"]) * delta, axis=1)
         return total
 
-    def _activate(self, layer: int, key: Any, z: Any) -> Any:
+    def activate(self, layer: int, z: Any, key: Any = None) -> Any:
+        """Return what a hidden layer makes of its pre-activations.
+
+        Parameters
+        ----------
+        layer : int
+            Counted from 1.
+        z : array, shape (examples, units)
+        key : array of uint32, shape (2,), optional
+            Of dropout; None for none.
+
+        Returns
+        -------
+        array, shape (examples, units)
+        """
         a = self.activations[layer - 1](z)
         if key is not None and self.dropout and self.dropout[layer - 1]:
             a = dropout(a, key, layer, self.dropout[layer - 1])
