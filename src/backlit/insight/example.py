@@ -16,6 +16,7 @@ from backlit.insight.answer import Answer
 from backlit.insight.balance import FEW, STRONGEST, Balance, balance
 from backlit.insight.batch import Batch
 from backlit.insight.diagram import draw_network
+from backlit.insight.lookup import find_row
 from backlit.insight.naming import Naming, largest
 from backlit.insight.recording import Moment, Part, Recording
 from backlit.insight.slopes import Slopes, slopes
@@ -217,24 +218,11 @@ def example(
       W1 input 2 to target 1  -0.04624    +0.262           0   0.2153
       b1 target 1                    0    +0.262     +0.0955    0.357
     """
-    part, position = _find(recording, row)
+    part, position = find_row(recording, row, "example")
     chosen = _step(recording, row, part, position, step, epoch)
     moment = next(islice(recording.replay(), chosen - 1, None))
     with one_thread():
         return _look(recording, row, part, position, moment)
-
-
-def _find(recording: Recording, row: int) -> tuple[str, int]:
-    """Return the part that a row is in, and its position there."""
-    parts = {"training": recording.training, "held-out": recording.held_out}
-    for name, part in parts.items():
-        if part is not None and len(found := np.flatnonzero(part.rows == row)):
-            return name, int(found[0])
-    known = np.concatenate([part.rows for part in parts.values() if part is not None])
-    raise ValueError(
-        f"example: row {row} is neither in the training nor in the held-out part; their "
-        f"{len(known)} rows are from {known.min()} to {known.max()}"
-    )
 
 
 def _step(
