@@ -291,19 +291,30 @@ class Recording:
         table[self.row, np.repeat(self.epoch, np.diff(self.starts)) - 1] = values
         return table
 
-    def replay(self) -> Iterator[Moment]:
+    def replay(
+        self, first: int = 1, last: int | None = None, begin: tuple[Any, State] | None = None
+    ) -> Iterator[Moment]:
         """Make the steps of the training again, one by one.
+
+        Parameters
+        ----------
+        first, last : int, optional
+            The numbers of the first and the last step; by default, of all steps.
+        begin : (theta, state), optional
+            Before the first step, where that is not the training's first.
 
         Yields
         ------
         Moment
         """
-        theta, state = self.course.begin()
-        for step, (start, end) in enumerate(pairwise(self.starts)):
-            rows, rate, number = self.row[start:end], self.learning_rate[step], step + 1
+        theta, state = self.course.begin() if begin is None else begin
+        last = len(self.epoch) if last is None else last
+        for number in range(first, last + 1):
+            rows = self.row[self.starts[number - 1] : self.starts[number]]
+            rate = self.learning_rate[number - 1]
             after, state_after = self.course.step(theta, state, rows, rate, number)
             yield Moment(
-                int(self.epoch[step]), number, rows, rate, theta, state, after, state_after,
+                int(self.epoch[number - 1]), number, rows, rate, theta, state, after, state_after,
                 self.course.key(number),
             )  # fmt: skip
             theta, state = after, state_after

@@ -126,12 +126,31 @@ class Subject:
             Pre-activations of the last layer.
         """
         parameters = self.layout.views(theta)
-        a = x
-        for layer in range(1, self.depth + 1):
-            z = dense(a, parameters[f"W{layer}"], parameters[f"b{layer}"])
-            a = z if layer == self.depth else self.activate(layer, z, key)
-        outputs: NDArray[Any] = a
+        a = self.hidden(theta, x, key)
+        outputs: NDArray[Any] = dense(a, parameters[f"W{self.depth}"], parameters[f"b{self.depth}"])
         return outputs
+
+    def hidden(self, theta: NDArray[Any], x: NDArray[Any], key: Any = None) -> NDArray[Any]:
+        """Return the activations of the last hidden layer for some rows.
+
+        Parameters
+        ----------
+        theta : array, shape (parameters,)
+        x : array, shape (examples, inputs)
+        key : array of uint32, shape (2,), optional
+            Of dropout; None for none.
+
+        Returns
+        -------
+        array, shape (examples, units)
+            Of a network without hidden layers, ``x``.
+        """
+        parameters = self.layout.views(theta)
+        a = x
+        for layer in range(1, self.depth):
+            z = dense(a, parameters[f"W{layer}"], parameters[f"b{layer}"])
+            a = self.activate(layer, z, key)
+        return a
 
     def passes(
         self, theta: NDArray[Any], x: NDArray[Any], y: NDArray[Any], key: Any = None,
