@@ -8,7 +8,7 @@ from typing import Any
 
 from backlit.cli.curve import curve
 from backlit.cli.summary import kept_line, network_lines, sentence
-from backlit.cli.watchers import duration
+from backlit.progress import duration
 from backlit.runs import Run
 from backlit.training import Epoch
 

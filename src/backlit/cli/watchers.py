@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from backlit.cli.summary import ending, introduction
 from backlit.fitting import Watcher
+from backlit.progress import duration, epochs_bar
 from backlit.runs import Run, strict_json
 from backlit.training import Epoch, State
 
@@ -103,17 +104,8 @@ class Bar(Watcher):
     """A live bar, and above it what is to be kept."""
 
     def __init__(self, file: IO[str]) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-        self.console = Console(file=file, highlight=False)
-        columns = (
-            TextColumn("epoch"),
-            MofNCompleteColumn(),
-            BarColumn(bar_width=20),
-            TextColumn("{task.fields[figures]}"),
-        )
-        self.progress = Progress(*columns, console=self.console)
+        self.progress = epochs_bar(file)
+        self.console = self.progress.console
         self.task: Any = None
         self.epochs = 1
         self.score = ""
@@ -167,18 +159,3 @@ def figures(epoch: Epoch, epochs: int, score: str) -> str:
         f"loss {epoch.train_loss:.4f}  validation {epoch.validation_loss:.4f}  "
         f"{score} {epoch.validation_score:.4f}  {duration(left)} left"
     )
-
-
-def duration(seconds: float) -> str:
-    """Return a time for people: ``41 s``, ``12 min``, ``3 h 20 min``.
-
-    Examples
-    --------
-    >>> from backlit.cli.watchers import duration
-    >>> duration(41.2), duration(720), duration(12_000)
-    ('41 s', '12 min', '3 h 20 min')
-    """
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

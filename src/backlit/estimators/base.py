@@ -1,4 +1,4 @@
-"""What the classifier and the regressor share: parameters, checks, and the course of a fit."""
+"""What the classifier and the regressor share: parameters, checks, and predictions."""
 
 from __future__ import annotations
 
@@ -10,33 +10,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from backlit.estimators import quasi_newton, saving
 from backlit.estimators.compatible import Model, initial_theta
-from backlit.estimators.descent import Epochs, batch_size_for
-from backlit.estimators.engines import (
-    Data,
-    NativeSteps,
-    ReferenceSteps,
-    SparseSteps,
-    Steps,
-    choose_engine,
-)
+from backlit.estimators.interruption import Interrupted
 from backlit.estimators.optimizers import Adam, Momentum, Optimizer, Rule
 from backlit.estimators.outputs import HIDDEN, Output
 from backlit.estimators.prediction import activate
 from backlit.estimators.settings import Settings, per_layer
-from backlit.estimators.validation import Validation, given_or_held_out
+from backlit.estimators.stochastic import examples_for, fit_by_batches, flat, random_for
+from backlit.estimators.tasks import Tasks
+from backlit.estimators.validation import Validation
 from backlit.execution.blas import one_thread
 
 STOCHASTIC = ("sgd", "adam")
 
 
-class BaseMLP(Settings, ABC):
+class BaseMLP(CallbackSupportMixin, Settings, ABC):
     """The part of `MLPClassifier` and `MLPRegressor` that is the same."""
 
     # ----- What differs --------------------------------------------------------------------------
@@ -68,17 +61,19 @@ class BaseMLP(Settings, ABC):
         sample_weight: Any = None,
         incremental: bool = False,
         validation: tuple[Any, Any, Any] = (None, None, None),
+        interrupted: Interrupted | None = None,
     ) -> Any:
         hidden = self.hidden_layer_sizes
         hidden = list(hidden) if hasattr(hidden, "__iter__") else [hidden]
         if np.any(np.array(hidden) <= 0):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
-        first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        labels = y
-        X, y = self._validate_input(X, y, incremental, reset=first)
+        going_on = incremental or interrupted is not None
+        first = not hasattr(self, "coefs_") or not (self.warm_start or going_on)
+        given = (X, y, sample_weight)
+        X, y = self._validate_input(X, y, going_on, reset=first)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X)
-        sample_weight = self._weighted(labels, sample_weight, incremental)
+        sample_weight = self._weighted(given[1], sample_weight, incremental)
         y = y.reshape(-1, 1) if y.ndim == 1 else y
         if not first and y.shape[1] != self.coefs_[-1].shape[1]:
             raise ValueError(
@@ -86,20 +81,34 @@ class BaseMLP(Settings, ABC):
                 f"{self.coefs_[-1].shape[1]}; give as many, or fit anew with warm_start=False"
             )
         self.n_outputs_ = y.shape[1]
-        random = check_random_state(self.random_state)
+        random = random_for(self, first)
         if first:
             self._initialize([X.shape[1], *map(int, hidden), y.shape[1]], X.dtype, random)
         model = self._model([*(W.shape[0] for W in self.coefs_), self.coefs_[-1].shape[1]])
+        stochastic = self.solver in STOCHASTIC
+        tasks = Tasks(
+            self, *given, "epoch" if stochastic else "iteration",
+            1 if incremental else self.max_iter + (not stochastic),
+        )  # fmt: skip
         with one_thread():
-            if self.solver in STOCHASTIC:
-                self._fit_stochastic(model, X, y, sample_weight, validation, random, incremental)
+            if stochastic:
+                if self.early_stopping and incremental:
+                    raise ValueError("partial_fit does not support early_stopping=True")
+                self._continue_record()
+                notes = fit_by_batches(
+                    self, model, (X, y, sample_weight), validation, random, tasks,
+                    incremental=incremental, fresh=first, interrupted=interrupted,
+                )  # fmt: skip
             else:
-                self._fit_lbfgs(model, X, y, sample_weight, validation)
+                notes = self._fit_lbfgs(model, X, y, sample_weight, validation, tasks)
         if not all(np.isfinite(array).all() for array in (*self.coefs_, *self.intercepts_)):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
                 "values and need to be preprocessed."
             )
+        tasks.end_fit()
+        for text, category in notes:
+            warnings.warn(text, category, stacklevel=4)
         return self
 
     def _initialize(self, sizes: list[int], dtype: Any, random: np.random.RandomState) -> None:
@@ -115,15 +124,24 @@ class BaseMLP(Settings, ABC):
         theta = initial_theta(model, before, random).astype(dtype, copy=False)
         self._set_parameters(model, theta)
         if self.solver in STOCHASTIC:
-            self._begin_record(theta)
+            self._begin_record()
 
-    def _begin_record(self, theta: NDArray[Any]) -> None:
+    def _continue_record(self) -> None:
+        """Begin a record if the fit before had none: another solver's, or without validation."""
+        self._best: NDArray[Any] | None
+        if not hasattr(self, "loss_curve_") or (
+            self.early_stopping and getattr(self, "validation_scores_", None) is None
+        ):
+            self._begin_record()
+
+    def _begin_record(self) -> None:
         self.loss_curve_: list[float] = []
         self._no_improvement_count = 0
         self.validation_scores_: list[float] | None = None
         self.best_validation_score_: float | None = None
         self.best_loss_: float | None = np.inf
-        self._best: NDArray[Any] | None = theta.copy() if self.early_stopping else None
+        self._best = None  # of early stopping, while a fit goes on
+        self.__dict__.pop("validation_loss_curve_", None)
         if self.early_stopping:
             self.validation_scores_ = []
             self.best_validation_score_ = -np.inf
@@ -146,27 +164,13 @@ class BaseMLP(Settings, ABC):
             None if self.clip_norm is None else float(self.clip_norm), float(self.weight_decay),
         )  # fmt: skip
 
-    def _theta(self) -> NDArray[Any]:
-        theta: NDArray[Any] = np.concatenate(
-            [np.ravel(array) for array in (*self.coefs_, *self.intercepts_)]
-        )
-        return theta
-
     def _set_parameters(self, model: Model, theta: NDArray[Any]) -> None:
-        views = model.layout.views(theta)
-        layers = range(1, len(model.sizes))
-        self.coefs_ = [views[f"W{layer}"] for layer in layers]
-        self.intercepts_ = [views[f"b{layer}"] for layer in layers]
+        for name, arrays in model.parts(theta).items():
+            setattr(self, name, arrays)
 
-    def _data(self, X: Any, y: Any, sample_weight: Any, dtype: Any) -> Data:
-        """Bring examples to the dtype of the parameters. Booleans stay booleans."""
-        y = y if y.dtype == bool else np.ascontiguousarray(y, dtype)
-        weights = None if sample_weight is None else np.ascontiguousarray(sample_weight, dtype)
-        if isinstance(X, np.ndarray):
-            return Data(np.ascontiguousarray(X, dtype), y, weights)
-        return Data(X.astype(dtype, copy=False).tocsr(), y, weights)
-
-    def _fit_lbfgs(self, model: Model, X: Any, y: Any, sample_weight: Any, validation: Any) -> None:
+    def _fit_lbfgs(
+        self, model: Model, X: Any, y: Any, sample_weight: Any, validation: Any, tasks: Tasks
+    ) -> list[Any]:
         from sklearn.utils.fixes import _get_additional_lbfgs_options_dict
         from sklearn.utils.optimize import _check_optimize_result
 
@@ -176,69 +180,41 @@ class BaseMLP(Settings, ABC):
                     f"{name} acts on single steps, and solver='lbfgs' minimises one function; "
                     "use solver='adam' or 'sgd'"
                 )
-        if validation[0] is not None:
-            raise ValueError("X_val is used after each epoch, and solver='lbfgs' has no epochs")
-        loud = self.verbose is True or self.verbose >= 1
+        for name, given in (("X_val", validation[0]), ("callbacks", self.callbacks)):
+            if given is not None:
+                raise ValueError(
+                    f"{name} is used after epochs and steps, and solver='lbfgs' has neither; use "
+                    "solver='adam' or 'sgd'"
+                )
         options = {
             "maxfun": self.max_fun,
             "maxiter": self.max_iter,
             "gtol": self.tol,
-            **_get_additional_lbfgs_options_dict("iprint", 1 if loud else -1),
+            **_get_additional_lbfgs_options_dict("iprint", 1 if self.verbose else -1),
         }
         self.engine_ = "reference"
-        data = self._data(X, y, sample_weight, np.float64)
-        theta, result = quasi_newton.minimise(model, data, self._theta(), options)
-        self.n_iter_ = _check_optimize_result("lbfgs", result, self.max_iter)
+        data = examples_for(X, y, sample_weight, np.float64)
+        stopped = False
+
+        def after_iteration(theta: NDArray[Any]) -> None:
+            nonlocal stopped
+            stopped = tasks.end(lambda: model.parts(theta.copy()))
+            if stopped:
+                raise StopIteration
+            tasks.begin()
+
+        tasks.begin()
+        theta, result = quasi_newton.minimise(
+            model, data, flat(self), options, after_iteration if tasks.anyone else None
+        )
+        tasks.end(None)  # the task that was begun after the last iteration
+        if stopped:
+            self.n_iter_ = int(result.nit)
+        else:
+            self.n_iter_ = _check_optimize_result("lbfgs", result, self.max_iter)
         self.loss_ = result.fun
         self._set_parameters(model, theta)
-
-    def _fit_stochastic(
-        self, model: Model, X: Any, y: Any, sample_weight: Any, validation: Any,
-        random: np.random.RandomState, incremental: bool,
-    ) -> None:  # fmt: skip
-        theta = self._theta()
-        if not incremental or not hasattr(self, "_optimizer"):
-            self._optimizer = self._make_optimizer()
-        optimizer = self._optimizer
-        if self.early_stopping and incremental:
-            raise ValueError("partial_fit does not support early_stopping=True")
-        if not hasattr(self, "loss_curve_") or (
-            self.early_stopping and getattr(self, "validation_scores_", None) is None
-        ):
-            self._begin_record(theta)  # the fit before was another solver's, or without validation
-        (X, y, sample_weight), watched = given_or_held_out(
-            self, X, y, sample_weight, validation, random
-        )
-        data = self._data(X, y, sample_weight, theta.dtype)
-        size = batch_size_for(self.batch_size, len(data))
-        if optimizer.state is None:
-            optimizer.state = optimizer.rule.initial_state(theta)
-        epochs = 1 if incremental else self.max_iter
-        steps = self._make_steps(model, optimizer.rule, data, size, epochs, theta, random)
-        shuffle = random if self.shuffle else None
-        run = Epochs(steps, optimizer, data, size, shuffle)
-        try:
-            self._run_epochs(model, run, watched, incremental)
-        except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=3)
-        finally:
-            self._set_parameters(model, steps.theta)
-        if self.early_stopping and self._best is not None:
-            self._set_parameters(model, self._best)
-            # A warm start that finds nothing better ends, as in scikit-learn, with its last epoch.
-            self._best = None
-
-    def _make_steps(
-        self, model: Model, rule: Rule, data: Data, size: int, epochs: int, theta: NDArray[Any],
-        random: np.random.RandomState,
-    ) -> Steps:  # fmt: skip
-        self.engine_ = choose_engine(self.engine, model, rule, data, size, epochs, theta.dtype)
-        seed = int(random.randint(2**31)) if model.dropout else 0
-        kind: type[Steps] = NativeSteps
-        if self.engine_ == "reference":
-            kind = ReferenceSteps if isinstance(data.x, np.ndarray) else SparseSteps
-        assert self._optimizer.state is not None
-        return kind(model, rule, data, theta, self._optimizer.state, seed)
+        return []
 
     def _make_optimizer(self) -> Optimizer:
         if self.solver == "adam":
@@ -246,68 +222,6 @@ class BaseMLP(Settings, ABC):
             return Optimizer(rule, self.learning_rate_init)
         rule = Momentum(self.momentum, bool(self.nesterovs_momentum))
         return Optimizer(rule, self.learning_rate_init, self.learning_rate, self.power_t)
-
-    def _run_epochs(
-        self, model: Model, epochs: Epochs, watched: Validation | None, incremental: bool
-    ) -> None:
-        self.n_iter_ = 0
-        count = len(epochs.data)
-        for _ in range(self.max_iter):
-            loss = epochs.run()
-            if watched is not None:
-                self._set_parameters(model, epochs.steps.theta)
-            self.n_iter_ += 1
-            self.loss_ = loss
-            self.t_ += count
-            self.loss_curve_.append(loss)
-            if self.verbose:
-                print(f"Iteration {self.n_iter_}, loss = {loss:.8f}")
-            self._note_progress(epochs.steps.theta, watched)
-            epochs.optimizer.epoch_ends(self.t_)
-            if self._no_improvement_count > self.n_iter_no_change:
-                what = "Validation score" if self.early_stopping else "Training loss"
-                message = (
-                    f"{what} did not improve more than tol={self.tol:f} for "
-                    f"{self.n_iter_no_change:.0f} consecutive epochs."
-                )
-                if epochs.optimizer.stops(message, self.verbose):
-                    break
-                self._no_improvement_count = 0
-            if incremental:
-                break
-            if self.n_iter_ == self.max_iter:
-                warnings.warn(
-                    f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
-                    "optimization hasn't converged yet.",
-                    ConvergenceWarning,
-                    stacklevel=4,
-                )
-
-    def _note_progress(self, theta: NDArray[Any], watched: Validation | None) -> None:
-        """Count epochs without progress, of the validation score or of the loss."""
-        if watched is not None:
-            score = watched.score(self)
-            if self.validation_scores_ is None:
-                self.validation_scores_ = []
-            self.validation_scores_.append(score)
-            if self.verbose:
-                print(f"Validation score: {score:f}")
-        if self.early_stopping:
-            best = self.best_validation_score_
-            assert best is not None
-            self._no_improvement_count = (
-                self._no_improvement_count + 1 if score < best + self.tol else 0
-            )
-            if score > best:
-                self.best_validation_score_ = score
-                self._best = theta.copy()
-            return
-        loss, least = self.loss_curve_[-1], self.best_loss_
-        assert least is not None
-        self._no_improvement_count = (
-            self._no_improvement_count + 1 if loss > least - self.tol else 0
-        )
-        self.best_loss_ = min(least, loss) if loss < least else least
 
     # ----- Predicting ----------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
@@ -147,6 +148,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     _parameter_constraints = {  # noqa: RUF012  (scikit-learn's base class has it so)
         **BaseMLP._parameter_constraints,
         "class_weight": [dict, list, str, None],
+        "stratify": ["boolean", StrOptions({"binary"})],
     }
     loss = "log_loss"
 
@@ -182,6 +184,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
         scoring: Any = None,
+        n_threads: int | None = None,
+        callbacks: Any = None,
+        restore_best: bool = False,
+        keep_optimizer: bool = False,
+        keep_random_state: bool = False,
+        stratify: Any = "binary",
     ) -> None:
         self._store(locals())
 

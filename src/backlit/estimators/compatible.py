@@ -73,6 +73,25 @@ class Model:
         """How many of the flat parameters are weights. They come first."""
         return sum(inputs * outputs for inputs, outputs in pairwise(self.sizes))
 
+    def parts(self, theta: NDArray[Any]) -> dict[str, list[NDArray[Any]]]:
+        """Return flat parameters as estimators have them.
+
+        Parameters
+        ----------
+        theta : array, shape (parameters,)
+
+        Returns
+        -------
+        dict of str to list of array
+            Views: ``coefs_``, the weights of each layer, and ``intercepts_``, the biases.
+        """
+        views = self.layout.views(theta)
+        layers = range(1, len(self.sizes))
+        return {
+            "coefs_": [views[f"W{layer}"] for layer in layers],
+            "intercepts_": [views[f"b{layer}"] for layer in layers],
+        }
+
     def forward(self, parameters: Mapping[str, Any], x: Any, key: Any, multiplied: bool) -> Any:
         """Run the forward pass.
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from backlit.autodiff.recording import expand
 from backlit.estimators.compatible import Model
+from backlit.estimators.interruption import HeldBack
 from backlit.estimators.optimizers import Rule, State
 from backlit.estimators.programs import (
     first_weights,
@@ -88,24 +89,26 @@ class Steps(ABC):
         self.prepared: dict[int, Any] = {}  # by size: the last, short batch has its own
 
     @abstractmethod
-    def epoch(
-        self, order: NDArray[np.intp] | None, size: int, rates: NDArray[np.float64]
-    ) -> NDArray[Any]:
-        """Make the steps of an epoch.
+    def run(
+        self, order: NDArray[np.intp] | None, size: int, first: int, rates: NDArray[np.float64],
+        losses: NDArray[Any],
+    ) -> None:  # fmt: skip
+        """Make some steps of an epoch, one after another.
+
+        Ctrl-C may end it after any of them; ``theta``, ``state`` and ``made`` agree at all times.
 
         Parameters
         ----------
         order : array of int, shape (examples,), or None
-            None takes the examples as they lie.
+            Of the epoch. None takes the examples as they lie.
         size : int
-            Examples of a batch; the last one may be shorter.
+            Examples of a batch; the last one of the epoch may be shorter.
+        first : int
+            The number of the first of these steps in the epoch, counted from 0.
         rates : array, shape (steps,)
-            The learning rate of each step.
-
-        Returns
-        -------
-        array, shape (steps,)
-            The loss of each batch, before its step.
+            The learning rate of each of these steps.
+        losses : array, shape (steps of the epoch,)
+            Takes the loss of each batch, before its step.
         """
 
     def key(self) -> list[NDArray[np.uint32]]:
@@ -116,20 +119,21 @@ class Steps(ABC):
 class ReferenceSteps(Steps):
     """Steps by NumPy, one instruction at a time."""
 
-    def epoch(
-        self, order: NDArray[np.intp] | None, size: int, rates: NDArray[np.float64]
-    ) -> NDArray[Any]:
-        """Make the steps of an epoch; see `Steps`."""
+    def run(
+        self, order: NDArray[np.intp] | None, size: int, first: int, rates: NDArray[np.float64],
+        losses: NDArray[Any],
+    ) -> None:  # fmt: skip
+        """Make some steps; see `Steps`."""
         data, dtype = self.data, self.theta.dtype
-        losses = np.empty(len(rates), dtype)
-        for step, rate in enumerate(rates.astype(dtype)):
-            batch: Any = slice(step * size, min((step + 1) * size, len(data)))
-            count = batch.stop - batch.start
-            if order is not None:
-                batch = order[batch]
-            losses[step] = self._step(batch, count, rate)
-            self.made += 1
-        return losses
+        with HeldBack() as ctrl_c:  # a step writes over the parameters
+            for step, rate in enumerate(rates.astype(dtype), start=first):
+                ctrl_c.let_through()
+                batch: Any = slice(step * size, min((step + 1) * size, len(data)))
+                count = batch.stop - batch.start
+                if order is not None:
+                    batch = order[batch]
+                losses[step] = self._step(batch, count, rate)
+                self.made += 1
 
     def _step(self, batch: Any, count: int, rate: Any) -> Any:
         data = self.data
@@ -168,22 +172,43 @@ class SparseSteps(ReferenceSteps):
 
 
 class NativeSteps(Steps):
-    """Steps by compiled kernels, with no Python in between."""
+    """Steps by compiled kernels, with no Python in between.
 
-    def epoch(
-        self, order: NDArray[np.intp] | None, size: int, rates: NDArray[np.float64]
-    ) -> NDArray[Any]:
-        """Make the steps of an epoch; see `Steps`."""
+    Parameters
+    ----------
+    model, rule, data, theta, state, seed
+        As of `Steps`.
+    n_threads : int or None, default None
+        At most so many threads; None for one on each processor.
+    """
+
+    def __init__(
+        self, model: Model, rule: Rule, data: Data, theta: NDArray[Any], state: State,
+        seed: int = 0, n_threads: int | None = None,
+    ) -> None:  # fmt: skip
+        from backlit.execution.native.threads import default_threads
+
+        super().__init__(model, rule, data, theta, state, seed)
+        self.n_threads = default_threads() if n_threads is None else n_threads
+
+    def run(
+        self, order: NDArray[np.intp] | None, size: int, first: int, rates: NDArray[np.float64],
+        losses: NDArray[Any],
+    ) -> None:  # fmt: skip
+        """Make some steps; see `Steps`."""
         count = len(self.data)
         order = np.arange(count) if order is None else order
-        full = count // size
-        whole = order[: full * size].reshape(full, size)
-        losses = [self._run(whole, rates[:full])]
-        if count > full * size:
-            losses.append(self._run(order[np.newaxis, full * size :], rates[full:]))
-        return np.concatenate(losses)
+        full = max(0, min(len(rates), count // size - first))
+        if full:
+            rows = order[first * size : (first + full) * size].reshape(full, size)
+            self._run(rows, rates[:full], losses[first : first + full])
+        if full < len(rates):  # the last, short batch
+            rows = order[np.newaxis, count // size * size :]
+            self._run(rows, rates[full:], losses[first + full :])
 
-    def _run(self, rows: NDArray[np.intp], rates: NDArray[np.float64]) -> NDArray[Any]:
+    def _run(
+        self, rows: NDArray[np.intp], rates: NDArray[np.float64], losses: NDArray[Any]
+    ) -> None:
         data, dtype = self.data, self.theta.dtype
         arrays = {0: self.theta.copy()}
         arrays |= {k: array.copy() for k, array in enumerate(self.state.values(), start=1)}
@@ -193,16 +218,14 @@ class NativeSteps(Steps):
         if self.model.dropout:
             first = self.made + 1
             sources.append(np.stack([dropout_key(self.seed, first + k) for k in range(len(rows))]))
-        from backlit.execution.native.threads import default_threads
-
-        (losses,) = self._repeated(rows.shape[1]).run(
-            arrays, dict(enumerate(sources, start=after)), rows, len(rows), default_threads()
+        (found,) = self._repeated(rows.shape[1]).run(
+            arrays, dict(enumerate(sources, start=after)), rows, len(rows), self.n_threads
         )
-        self.theta = arrays[0]
-        self.state = dict(zip(self.state, (arrays[k] for k in range(1, after)), strict=True))
-        self.made += len(rows)
-        found: NDArray[Any] = losses
-        return found
+        losses[: len(rows)] = found
+        state = dict(zip(self.state, (arrays[k] for k in range(1, after)), strict=True))
+        made = self.made + len(rows)
+        # Nothing is called in between, and so Ctrl-C comes before or after.
+        self.theta, self.state, self.made = arrays[0], state, made
 
     def _repeated(self, size: int) -> Any:
         """Return the step for one size of batch, compiled."""

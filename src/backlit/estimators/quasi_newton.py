@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,11 @@ from backlit.estimators.straight import straight
 
 
 def minimise(
-    model: Model, data: Data, theta: NDArray[Any], options: dict[str, Any]
+    model: Model,
+    data: Data,
+    theta: NDArray[Any],
+    options: dict[str, Any],
+    after_iteration: Callable[[NDArray[Any]], None] | None = None,
 ) -> tuple[NDArray[np.float64], Any]:
     """Minimise a model's objective.
 
@@ -28,6 +33,8 @@ def minimise(
         Where to start.
     options : dict
         Of SciPy's L-BFGS-B.
+    after_iteration : callable, optional
+        Is given the parameters after each iteration; ends with them by raising StopIteration.
 
     Returns
     -------
@@ -52,8 +59,9 @@ def minimise(
 
     function = _dense(model, data) if isinstance(data.x, np.ndarray) else _sparse(model, data)
     result = minimize(
-        function, theta.astype(np.float64), method="L-BFGS-B", jac=True, options=options
-    )
+        function, theta.astype(np.float64), method="L-BFGS-B", jac=True, options=options,
+        callback=after_iteration,
+    )  # fmt: skip
     return result.x, result
 
 

@@ -186,6 +186,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
         scoring: Any = None,
+        n_threads: int | None = None,
+        callbacks: Any = None,
+        restore_best: bool = False,
+        keep_optimizer: bool = False,
+        keep_random_state: bool = False,
     ) -> None:
         self._store(locals())
 

@@ -31,7 +31,7 @@ class Settings(BaseEstimator):
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
+        "verbose": ["verbose", StrOptions({"progress"})],
         "warm_start": ["boolean"],
         "momentum": [Interval(Real, 0, 1, closed="both")],
         "nesterovs_momentum": ["boolean"],
@@ -50,6 +50,11 @@ class Settings(BaseEstimator):
         "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "scoring": [str, callable, None],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        "callbacks": [callable, list, tuple, None],
+        "restore_best": ["boolean"],
+        "keep_optimizer": ["boolean"],
+        "keep_random_state": ["boolean"],
     }
 
     hidden_layer_sizes: Any
@@ -81,6 +86,11 @@ class Settings(BaseEstimator):
     clip_norm: float | None
     weight_decay: float
     scoring: Any
+    n_threads: int | None
+    callbacks: Any
+    restore_best: bool
+    keep_optimizer: bool
+    keep_random_state: bool
 
     def _store(self, settings: dict[str, Any]) -> None:
         for name in self._get_param_names():

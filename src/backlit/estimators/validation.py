@@ -32,8 +32,8 @@ class Validation:
     targets: NDArray[Any]
     weights: NDArray[Any] | None
 
-    def score(self, estimator: Any) -> float:
-        """Score an estimator as it is now, and note its loss.
+    def score(self, estimator: Any) -> tuple[float, float]:
+        """Score an estimator as it is now.
 
         Parameters
         ----------
@@ -41,25 +41,26 @@ class Validation:
 
         Returns
         -------
-        float
+        score : float
             NaN where a prediction is not finite.
+        loss : float
+            Without the L2 term.
         """
         p = estimator._activations(self.x, check_input=False)
         losses = estimator._output().losses(p, self.targets)
         loss = float(np.average(losses, weights=self.weights))
-        estimator.validation_loss_curve_.append(loss)
         if not np.isfinite(p).all():
-            return float("nan")
+            return float("nan"), loss
         if estimator.scoring is None:
-            return float(estimator._plain_score(self, p))
+            return float(estimator._plain_score(self, p)), loss
         if estimator.scoring == "loss":
-            return -loss
+            return -loss, loss
         scorer = estimator.scoring
         scorer = get_scorer(scorer) if isinstance(scorer, str) else scorer
         weights = {} if self.weights is None else {"sample_weight": self.weights}
         estimator._scoring = True  # its predict takes the data as they are, checked before
         try:
-            return float(scorer(estimator, self.x, self.y, **weights))
+            return float(scorer(estimator, self.x, self.y, **weights)), loss
         finally:
             del estimator._scoring
 
@@ -132,7 +133,9 @@ def given_or_held_out(
     sample_weight: NDArray[Any] | None,
     given: tuple[Any, Any, Any],
     random: np.random.RandomState,
-) -> tuple[tuple[Any, NDArray[Any], NDArray[Any] | None], Validation | None]:
+) -> tuple[
+    tuple[Any, NDArray[Any], NDArray[Any] | None], NDArray[np.intp] | None, Validation | None
+]:
     """Return the training part and the validation part of a fit.
 
     Parameters
@@ -148,13 +151,16 @@ def given_or_held_out(
     Returns
     -------
     training : (X, y, sample_weight)
+    rows : array of int, or None
+        Where the training part was in the data; None for all of them in their order.
     validation : Validation or None
         None without early stopping, if none is given.
 
     Raises
     ------
     ValueError
-        If one of ``X_val`` and ``y_val`` is missing, or fewer than two examples would be held out.
+        If one of ``X_val`` and ``y_val`` is missing, fewer than two examples would be held out, or
+        they cannot be held out from all classes as ``stratify`` asks.
     """
     X_val, y_val, weights_val = given
     if (X_val is None) != (y_val is None) or (X_val is None and weights_val is not None):
@@ -168,17 +174,10 @@ def given_or_held_out(
             weights_val = _check_sample_weight(weights_val, X_val)
         targets = targets.reshape(len(targets), -1)
         estimator.validation_loss_curve_ = getattr(estimator, "validation_loss_curve_", None) or []
-        return (X, y, sample_weight), Validation(X_val, labels, targets, weights_val)
+        return (X, y, sample_weight), None, Validation(X_val, labels, targets, weights_val)
     if not estimator.early_stopping:
-        return (X, y, sample_weight), None
-    arrays = [X, y] if sample_weight is None else [X, y, sample_weight]
-    stratified = is_classifier(estimator) and estimator.n_outputs_ == 1
-    parts = train_test_split(
-        *arrays,
-        random_state=random,
-        test_size=estimator.validation_fraction,
-        stratify=y if stratified else None,
-    )
+        return (X, y, sample_weight), None, None
+    rows, _, *parts = _split(estimator, X, y, sample_weight, random)
     training, held_out = (*parts[::2], None)[:3], (*parts[1::2], None)[:3]
     if held_out[0].shape[0] < 2:
         raise ValueError(
@@ -189,4 +188,23 @@ def given_or_held_out(
     if is_classifier(estimator):
         labels = estimator._label_binarizer.inverse_transform(labels)
     estimator.validation_loss_curve_ = getattr(estimator, "validation_loss_curve_", None) or []
-    return training, Validation(held_out[0], labels, held_out[1], held_out[2])
+    return training, rows, Validation(held_out[0], labels, held_out[1], held_out[2])
+
+
+def _split(estimator: Any, X: Any, y: Any, sample_weight: Any, random: Any) -> list[Any]:
+    """Split row numbers and data into pairs of training part and held-out part."""
+    arrays = [np.arange(len(y)), X, y, *([] if sample_weight is None else [sample_weight])]
+    how = {"random_state": random, "test_size": estimator.validation_fraction}
+    asked = getattr(estimator, "stratify", "binary")  # regressors have no classes
+    if asked is False or not is_classifier(estimator):
+        return train_test_split(*arrays, **how)
+    if asked == "binary":
+        return train_test_split(*arrays, **how, stratify=y if estimator.n_outputs_ == 1 else None)
+    try:
+        return train_test_split(*arrays, **how, stratify=y)
+    except ValueError as error:
+        raise ValueError(
+            f"stratify=True cannot hold out validation_fraction={estimator.validation_fraction} of "
+            f"each class: {error} Give more examples, another validation_fraction or "
+            "stratify=False."
+        ) from None

@@ -1,0 +1,156 @@
+"""What to do about a fit that diverged or ran out of epochs, judged from how it went."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LARGE = 100.0  # standardised columns of real tables seldom reach it
+LITTLE = 0.02  # the share of the whole fall of the loss that hardly matters
+
+
+def cause_of_divergence(x: Any, y: NDArray[Any], estimator: Any) -> str:
+    """Return the likely cause of a loss that is no longer finite, and what to do.
+
+    Parameters
+    ----------
+    x : array or csr array, shape (examples, inputs)
+    y : array, shape (examples, outputs)
+        Booleans for classes.
+    estimator : BaseMLP
+
+    Returns
+    -------
+    str
+        A sentence.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backlit.estimators import MLPRegressor
+    >>> from backlit.estimators.advice import cause_of_divergence
+    >>> cause_of_divergence(np.array([[3e5]]), np.ones((1, 1)), MLPRegressor())
+    'Most likely the inputs are not scaled (they reach 3e+05): put a StandardScaler before.'
+    """
+    inputs = float(np.max(np.abs(x if isinstance(x, np.ndarray) else x.data), initial=0))
+    targets = 0.0 if y.dtype == bool else float(np.max(np.abs(y), initial=0))
+    rate = estimator.learning_rate_init
+    if inputs > LARGE:
+        also = f", and the targets neither (up to {targets:.3g})" if targets > LARGE else ""
+        return (
+            f"Most likely the inputs are not scaled (they reach {inputs:.3g}{also}): put a "
+            f"StandardScaler before{', and a TransformedTargetRegressor around' if also else ''}."
+        )
+    if targets > LARGE:
+        return (
+            f"Most likely the targets are of too large a scale (they reach {targets:.3g}): put a "
+            "TransformedTargetRegressor with a StandardScaler around."
+        )
+    if rate * estimator.weight_decay > 1:
+        return (
+            f"Most likely weight_decay={estimator.weight_decay:g} is too high for "
+            f"learning_rate_init={rate:g}: their product must stay below 1."
+        )
+    return (
+        f"Most likely learning_rate_init={rate:g} is too high: try {rate / 10:g}, or clip_norm=1.0."
+    )
+
+
+def missing_epochs(
+    losses: Sequence[float], scores: Sequence[float] | None, tol: float, early_stopping: bool
+) -> str:
+    """Say whether epochs that a fit did not have would matter, and what to set.
+
+    Parameters
+    ----------
+    losses : sequence of float
+        Of training, in each epoch of the fit.
+    scores : sequence of float, or None
+        Of validation.
+    tol : float
+        The least progress that counts.
+    early_stopping : bool
+        Whether the best epoch is kept.
+
+    Returns
+    -------
+    str
+        One or two sentences.
+
+    Notes
+    -----
+    Means over three windows, each of a quarter of the epochs, tell how fast the loss falls and by
+    which factor that slows down from one window to the next. What is left of a fall that goes on in
+    this way is a geometric series.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from backlit.estimators.advice import missing_epochs
+    >>> said = missing_epochs(0.5 ** np.arange(20), None, 1e-4, early_stopping=False)
+    >>> print(said.replace(". ", ".\n"))
+    The missing epochs hardly matter: about 0.0 % of the fall of the loss is left.
+    The fit would end by itself with max_iter at about 30.
+    """
+    count = len(losses)
+    if count < 4:
+        return "An epoch or a few tell nothing about how many it takes: try max_iter=200."
+    window = count // 4
+    if scores is not None:
+        return _by_scores(np.array(scores), window, tol, early_stopping)
+    curve = np.array(losses)
+    early, before, last = (float(np.mean(curve[count - k * window :][:window])) for k in (3, 2, 1))
+    fall, earlier = before - last, early - before
+    noise = float(np.std(np.diff(curve[-2 * window :]))) / math.sqrt(2)
+    total = float(curve[0] - curve.min())
+    if fall < 2 * noise * math.sqrt(2 / window):
+        return (
+            "More epochs like these hardly matter: the loss does not fall any more, but goes up "
+            f"and down by about {noise:.2g}, more than tol={tol:g}. Try a lower learning_rate_init."
+        )
+    slowing = min(fall / earlier, 1.0) if earlier > 0 else 1.0
+    pace = fall / window * slowing
+    left = fall * slowing / (1 - slowing) if slowing < 1 else math.inf
+    until = window * math.log(pace / tol) / -math.log(slowing) if tol and slowing < 1 else math.inf
+    enough = _round_up(count + max(0.0, until) + 10) if until < 9 * count else 10 * count
+    if left < LITTLE * total:
+        return (
+            f"The missing epochs hardly matter: about {100 * left / total:.1f} % of the fall of "
+            f"the loss is left. The fit would end by itself with max_iter at about {enough}."
+        )
+    faster = ", or raise learning_rate_init, since the fall hardly slows" if slowing > 0.8 else ""
+    return (
+        f"The missing epochs matter: the loss still falls by {pace:.2g} an epoch, which is "
+        f"{pace / tol if tol else math.inf:.2g} times tol. Set max_iter to about {enough}{faster}; "
+        "whether other data are then predicted better, early_stopping=True tells."
+    )
+
+
+def _by_scores(scores: NDArray[Any], window: int, tol: float, early_stopping: bool) -> str:
+    best = int(np.nanargmax(scores)) if not np.isnan(scores).all() else 0
+    since = len(scores) - 1 - best
+    before, last = np.mean(scores[-2 * window : -window]), np.mean(scores[-window:])
+    if since >= window or last <= before:
+        then = (
+            "Those parameters are kept; a lower n_iter_no_change ends the fit sooner."
+            if early_stopping
+            else "Set early_stopping=True or restore_best=True to keep those parameters."
+        )
+        return (
+            f"The missing epochs do not matter: the validation score was best in epoch {best + 1}, "
+            f"and no better in the {since} epochs since. {then}"
+        )
+    return (
+        f"The missing epochs matter: the validation score still improves, by {last - before:.2g} "
+        f"in the last {window} epochs. Set max_iter to about {_round_up(2 * len(scores))}."
+    )
+
+
+def _round_up(number: float) -> int:
+    """Round up to two digits."""
+    unit = 10 ** max(0, int(math.log10(number)) - 1)
+    return int(-(-number // unit) * unit)
