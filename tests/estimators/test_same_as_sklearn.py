@@ -335,6 +335,10 @@ X_SMALL, Y_SMALL = np.arange(12.0).reshape(6, 2), np.array([0, 1, 0, 1, 0, 1])
 def test_the_same_is_said(name, settings, call):
     theirs, ours = pair(name, **settings)
     theirs, ours = _said(lambda: call(theirs)), _said(lambda: call(ours))
+    for k, (_, text) in enumerate(theirs[2] or []):
+        if "Stochastic Optimizer: Maximum iterations" in text:  # and then what to do about it
+            assert ours[2][k][1].startswith(f"{text} ")
+            ours[2][k] = (ours[2][k][0], text)
     assert theirs == ours
     assert theirs != (None, None, [])  # something was
 

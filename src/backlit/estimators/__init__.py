@@ -5,7 +5,8 @@ same parameters, random numbers and results. What they have beyond those is off 
 """
 
 from backlit.estimators.classifier import MLPClassifier
+from backlit.estimators.descent import Step
 from backlit.estimators.regressor import MLPRegressor
 from backlit.estimators.saving import load
 
-__all__ = ["MLPClassifier", "MLPRegressor", "load"]
+__all__ = ["MLPClassifier", "MLPRegressor", "Step", "load"]

@@ -61,9 +61,13 @@ def cause_of_divergence(x: Any, y: NDArray[Any], estimator: Any) -> str:
 
 
 def missing_epochs(
-    losses: Sequence[float], scores: Sequence[float] | None, tol: float, early_stopping: bool
+    losses: Sequence[float],
+    scores: Sequence[float] | None,
+    tol: float,
+    patience: float = 10,
+    early_stopping: bool = False,
 ) -> str:
-    """Say whether epochs that a fit did not have would matter, and what to set.
+    r"""Say whether epochs that a fit did not have would matter, and what to set.
 
     Parameters
     ----------
@@ -73,7 +77,9 @@ def missing_epochs(
         Of validation.
     tol : float
         The least progress that counts.
-    early_stopping : bool
+    patience : float, default 10
+        After so many epochs without progress a fit ends by itself.
+    early_stopping : bool, default False
         Whether the best epoch is kept.
 
     Returns
@@ -91,7 +97,7 @@ def missing_epochs(
     --------
     >>> import numpy as np
     >>> from backlit.estimators.advice import missing_epochs
-    >>> said = missing_epochs(0.5 ** np.arange(20), None, 1e-4, early_stopping=False)
+    >>> said = missing_epochs(0.5 ** np.arange(20), None, tol=1e-4)
     >>> print(said.replace(". ", ".\n"))
     The missing epochs hardly matter: about 0.0 % of the fall of the loss is left.
     The fit would end by itself with max_iter at about 30.
@@ -116,12 +122,19 @@ def missing_epochs(
     pace = fall / window * slowing
     left = fall * slowing / (1 - slowing) if slowing < 1 else math.inf
     until = window * math.log(pace / tol) / -math.log(slowing) if tol and slowing < 1 else math.inf
-    enough = _round_up(count + max(0.0, until) + 10) if until < 9 * count else 10 * count
+    enough = (
+        _round_up(count + max(0.0, until) + patience)
+        if until + patience < 9 * count
+        else 10 * count
+    )
     if left < LITTLE * total:
-        return (
+        said = (
             f"The missing epochs hardly matter: about {100 * left / total:.1f} % of the fall of "
-            f"the loss is left. The fit would end by itself with max_iter at about {enough}."
+            "the loss is left."
         )
+        if math.isinf(patience):
+            return said
+        return f"{said} The fit would end by itself with max_iter at about {enough}."
     faster = ", or raise learning_rate_init, since the fall hardly slows" if slowing > 0.8 else ""
     return (
         f"The missing epochs matter: the loss still falls by {pace:.2g} an epoch, which is "

@@ -6,10 +6,11 @@ import warnings
 from abc import ABC, abstractmethod
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -54,6 +55,41 @@ class BaseMLP(CallbackSupportMixin, Settings, ABC):
 
     # ----- Fitting -------------------------------------------------------------------------------
 
+    @_fit_context(prefer_skip_nested_validation=True)
+    def resume(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Go on with a fit that Ctrl-C has interrupted, to the bits that it would have come to.
+
+        Parameters
+        ----------
+        X, y, sample_weight, X_val, y_val, sample_weight_val
+            What the fit was given.
+
+        Returns
+        -------
+        MLPClassifier or MLPRegressor
+            Itself. `max_iter` may be another one than before; it counts all epochs.
+
+        Raises
+        ------
+        ValueError
+            If no fit was interrupted, or the data are others.
+        """
+        interrupted = getattr(self, "_interrupted", None)
+        if interrupted is None:
+            raise ValueError("there is no interrupted fit to resume; call fit")
+        validation = (X_val, y_val, sample_weight_val)
+        self._fit(X, y, sample_weight, validation=validation, interrupted=interrupted)
+        return self
+
     def _fit(
         self,
         X: Any,
@@ -67,6 +103,8 @@ class BaseMLP(CallbackSupportMixin, Settings, ABC):
         hidden = list(hidden) if hasattr(hidden, "__iter__") else [hidden]
         if np.any(np.array(hidden) <= 0):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
+        if interrupted is None:
+            self.__dict__.pop("_interrupted", None)
         going_on = incremental or interrupted is not None
         first = not hasattr(self, "coefs_") or not (self.warm_start or going_on)
         given = (X, y, sample_weight)
@@ -81,7 +119,7 @@ class BaseMLP(CallbackSupportMixin, Settings, ABC):
                 f"{self.coefs_[-1].shape[1]}; give as many, or fit anew with warm_start=False"
             )
         self.n_outputs_ = y.shape[1]
-        random = random_for(self, first)
+        random = random_for(self, first, going_on=interrupted is not None)
         if first:
             self._initialize([X.shape[1], *map(int, hidden), y.shape[1]], X.dtype, random)
         model = self._model([*(W.shape[0] for W in self.coefs_), self.coefs_[-1].shape[1]])

@@ -11,7 +11,6 @@ from sklearn.exceptions import ConvergenceWarning
 from backlit.estimators.advice import cause_of_divergence, missing_epochs
 from backlit.estimators.compatible import Model
 from backlit.estimators.descent import Epochs
-from backlit.estimators.interruption import HeldBack
 from backlit.estimators.reports import Report
 from backlit.estimators.tasks import Tasks
 from backlit.estimators.validation import Validation
@@ -44,6 +43,7 @@ class Course:
     ) -> None:  # fmt: skip
         self.estimator, self.model, self.epochs = estimator, model, epochs
         self.watched, self.tasks, self.report = watched, tasks, report
+        self.ctrl_c = epochs.ctrl_c
         self.notes: list[tuple[str, type[Warning]]] = []
         # The best of the epochs of this fit: by the validation score, or by less training loss.
         self.best: NDArray[Any] | None = None
@@ -71,7 +71,10 @@ class Course:
 
     def _epoch(self) -> bool:
         """Run an epoch, and say whether it is the last."""
-        self.tasks.begin()
+        self.ctrl_c.let_through()
+        if self.tasks.anyone:
+            with self.ctrl_c.open():
+                self.tasks.begin()
         loss = self.epochs.run()
         if loss is None:  # somebody wants the fit to end
             self.tasks.end(None)
@@ -79,16 +82,19 @@ class Course:
         theta = self.epochs.steps.theta
         finite = bool(np.isfinite(loss) and np.isfinite(theta).all())
         score, validation_loss = self._validate(theta)
-        with HeldBack():
-            self.epochs.hand_over()
-            last = self._note(loss, score, validation_loss, finite)
-        return self.tasks.end(self._fitted if finite else None) or last
+        self.epochs.hand_over()
+        last = self._note(loss, score, validation_loss, finite)
+        if self.tasks.anyone:
+            with self.ctrl_c.open():
+                last |= self.tasks.end(self._fitted if finite else None)
+        return last
 
     def _validate(self, theta: NDArray[Any]) -> tuple[float | None, float | None]:
         if self.watched is None:
             return None, None
         self.estimator._set_parameters(self.model, theta)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+        with self.ctrl_c.open(), quiet:
             return self.watched.score(self.estimator)
 
     def _note(
@@ -197,8 +203,9 @@ class Course:
         count = estimator.n_iter_
         scores = None if self.watched is None else estimator.validation_scores_[-count:]
         advice = missing_epochs(
-            estimator.loss_curve_[-count:], scores, estimator.tol, estimator.early_stopping
-        )
+            estimator.loss_curve_[-count:], scores, estimator.tol, estimator.n_iter_no_change,
+            estimator.early_stopping,
+        )  # fmt: skip
         return f"{said} {advice}"
 
     def explain_divergence(self, before: bool) -> None:

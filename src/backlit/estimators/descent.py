@@ -115,6 +115,8 @@ class Epochs:
         Examples of a batch.
     random : RandomState or None
         Shuffles; None leaves the examples in their order.
+    ctrl_c : HeldBack
+        Let through between steps.
     after_step : sequence of callable, default ()
         Each is called with each `Step`, and ends the fit by returning True.
     asked_to_stop : callable, optional
@@ -133,11 +135,13 @@ class Epochs:
         data: Data,
         size: int,
         random: np.random.RandomState | None,
+        ctrl_c: HeldBack,
         after_step: Sequence[Callable[[Step], object]] = (),
         asked_to_stop: Callable[[], bool] | None = None,
     ) -> None:
         self.steps, self.optimizer, self.data, self.size = steps, optimizer, data, size
-        self.random, self.after_step, self.asked_to_stop = random, after_step, asked_to_stop
+        self.random, self.ctrl_c = random, ctrl_c
+        self.after_step, self.asked_to_stop = after_step, asked_to_stop
         self.order = np.arange(len(data)) if random is not None else None
         self.starts = np.arange(0, len(data), size)
         self.counts = np.diff(np.append(self.starts, len(data)))
@@ -166,19 +170,21 @@ class Epochs:
             If the weights of a batch sum to zero.
         """
         if not self.under_way:
-            with HeldBack():
-                self._begin()
+            self._begin()
         while (first := self.steps.made - self.made_before) < len(self.starts):
             rates = self.rates[first : first + self.at_once]
             began = time.perf_counter()
             try:
                 # What overflows is found when the epoch ends, and explained.
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                    self.steps.run(self.order, self.size, first, rates, self.losses)
+                    self.steps.run(
+                        self.order, self.size, first, rates, self.losses, self.ctrl_c.let_through
+                    )
             finally:  # an interrupted epoch counts as far as it went
                 self.catch_up()
             if not self.after_step and time.perf_counter() - began < SECONDS_AT_ONCE / 2:
                 self.at_once = min(2 * self.at_once, len(self.starts))
+            self.ctrl_c.let_through()
             if self._tell(first):
                 return None
             if self.asked_to_stop is not None and self.asked_to_stop():
@@ -232,7 +238,8 @@ class Epochs:
         if not self.after_step:
             return False
         step = self._step(k)
-        answers = [hook(step) for hook in self.after_step]
+        with self.ctrl_c.open():
+            answers = [hook(step) for hook in self.after_step]
         return any(answer is True for answer in answers)
 
     def _step(self, k: int) -> Step:

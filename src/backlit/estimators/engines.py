@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -17,7 +18,6 @@ from numpy.typing import NDArray
 
 from backlit.autodiff.recording import expand
 from backlit.estimators.compatible import Model
-from backlit.estimators.interruption import HeldBack
 from backlit.estimators.optimizers import Rule, State
 from backlit.estimators.programs import (
     first_weights,
@@ -91,11 +91,12 @@ class Steps(ABC):
     @abstractmethod
     def run(
         self, order: NDArray[np.intp] | None, size: int, first: int, rates: NDArray[np.float64],
-        losses: NDArray[Any],
+        losses: NDArray[Any], let_through: Callable[[], None],
     ) -> None:  # fmt: skip
         """Make some steps of an epoch, one after another.
 
-        Ctrl-C may end it after any of them; ``theta``, ``state`` and ``made`` agree at all times.
+        When it ends, be it by an exception of ``let_through``, ``theta``, ``state`` and ``made``
+        are those after some number of steps.
 
         Parameters
         ----------
@@ -109,6 +110,8 @@ class Steps(ABC):
             The learning rate of each of these steps.
         losses : array, shape (steps of the epoch,)
             Takes the loss of each batch, before its step.
+        let_through : callable
+            Called between steps, where that is possible; see `HeldBack`.
         """
 
     def key(self) -> list[NDArray[np.uint32]]:
@@ -121,19 +124,18 @@ class ReferenceSteps(Steps):
 
     def run(
         self, order: NDArray[np.intp] | None, size: int, first: int, rates: NDArray[np.float64],
-        losses: NDArray[Any],
+        losses: NDArray[Any], let_through: Callable[[], None],
     ) -> None:  # fmt: skip
         """Make some steps; see `Steps`."""
         data, dtype = self.data, self.theta.dtype
-        with HeldBack() as ctrl_c:  # a step writes over the parameters
-            for step, rate in enumerate(rates.astype(dtype), start=first):
-                ctrl_c.let_through()
-                batch: Any = slice(step * size, min((step + 1) * size, len(data)))
-                count = batch.stop - batch.start
-                if order is not None:
-                    batch = order[batch]
-                losses[step] = self._step(batch, count, rate)
-                self.made += 1
+        for step, rate in enumerate(rates.astype(dtype), start=first):
+            let_through()
+            batch: Any = slice(step * size, min((step + 1) * size, len(data)))
+            count = batch.stop - batch.start
+            if order is not None:
+                batch = order[batch]
+            losses[step] = self._step(batch, count, rate)
+            self.made += 1
 
     def _step(self, batch: Any, count: int, rate: Any) -> Any:
         data = self.data
@@ -193,7 +195,7 @@ class NativeSteps(Steps):
 
     def run(
         self, order: NDArray[np.intp] | None, size: int, first: int, rates: NDArray[np.float64],
-        losses: NDArray[Any],
+        losses: NDArray[Any], let_through: Callable[[], None],
     ) -> None:  # fmt: skip
         """Make some steps; see `Steps`."""
         count = len(self.data)
@@ -222,10 +224,9 @@ class NativeSteps(Steps):
             arrays, dict(enumerate(sources, start=after)), rows, len(rows), self.n_threads
         )
         losses[: len(rows)] = found
-        state = dict(zip(self.state, (arrays[k] for k in range(1, after)), strict=True))
-        made = self.made + len(rows)
-        # Nothing is called in between, and so Ctrl-C comes before or after.
-        self.theta, self.state, self.made = arrays[0], state, made
+        self.theta = arrays[0]
+        self.state = dict(zip(self.state, (arrays[k] for k in range(1, after)), strict=True))
+        self.made += len(rows)
 
     def _repeated(self, size: int) -> Any:
         """Return the step for one size of batch, compiled."""

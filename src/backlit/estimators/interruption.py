@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,23 +15,25 @@ from numpy.typing import NDArray
 
 
 class HeldBack:
-    """Holds Ctrl-C back in the body of a ``with``, until it is let through or the body ends.
+    """Holds Ctrl-C back in the body of a ``with``, but for moments when it does no harm.
 
     Parameters are changed in place, and a record has several entries: an exception in between would
-    leave neither the state before nor the one after.
+    leave neither the state before nor the one after. Who presses twice is not held back.
 
     Examples
     --------
     >>> import signal
     >>> from backlit.estimators.interruption import HeldBack
     >>> try:
-    ...     with HeldBack():
+    ...     with HeldBack() as ctrl_c:
     ...         signal.raise_signal(signal.SIGINT)
-    ...         print("The body ends.")
+    ...         print("A step ends.")
+    ...         ctrl_c.let_through()
+    ...         print("Another one does not begin.")
     ... except KeyboardInterrupt:
-    ...     print("Then comes the interruption.")
-    The body ends.
-    Then comes the interruption.
+    ...     print("Interrupted.")
+    A step ends.
+    Interrupted.
     """
 
     def __init__(self) -> None:
@@ -52,7 +55,7 @@ class HeldBack:
             self.let_through()
 
     def let_through(self) -> None:
-        """Say that now is a moment when an interruption does no harm.
+        """Say that now is such a moment.
 
         Raises
         ------
@@ -63,7 +66,22 @@ class HeldBack:
             came, self._came = self._came, None
             self._before(*came)
 
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Let Ctrl-C through in the body of a ``with``, at any moment."""
+        self.let_through()
+        if self._before is None:
+            yield
+            return
+        signal.signal(signal.SIGINT, self._before)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, self._note)
+
     def _note(self, *signal_and_frame: Any) -> None:
+        if self._came is not None:
+            self.let_through()
         self._came = signal_and_frame
 
 

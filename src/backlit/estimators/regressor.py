@@ -58,8 +58,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Draws initial weights, orders, and the hold-out. An int for the same fit each time.
     tol : float, default=1e-4
         Progress, of the loss or of the validation score, that is less than this is none.
-    verbose : bool or int, default=False
-        Whether to print the loss of each epoch.
+    verbose : bool, int or 'progress', default=False
+        Whether to print the loss of each epoch. 'progress' shows a bar on a terminal or in a
+        notebook, and some lines elsewhere. For 'sgd' and 'adam'.
     warm_start : bool, default=False
         Whether `fit` begins with the parameters of the last fit, in place of new ones.
     momentum : float, default=0.9
@@ -96,6 +97,23 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     scoring : str, callable or None, default=None
         What scores the validation part: the name of one of scikit-learn's scorers, a function of
         ``(estimator, X, y)``, or 'loss' for less loss. None is R squared.
+    n_threads : int or None, default=None
+        The most threads of compiled kernels. None takes one for each processor. The bits of a fit
+        do not depend on it.
+    callbacks : callable, sequence of callable or None, default=None
+        Each is called after each step with a `backlit.estimators.Step`: epoch, number, rows of the
+        batch, learning rate, loss and parameters. One that returns True ends the fit. For 'sgd'
+        and 'adam'. (scikit-learn's callbacks, called after each epoch, are given to
+        `set_callbacks`.)
+    restore_best : bool, default=False
+        Whether `fit` ends with the parameters of its best epoch: by the validation score where
+        there is one, else by the loss in `loss_curve_`. For 'sgd' and 'adam'.
+    keep_optimizer : bool, default=False
+        Whether a warm start goes on with what the optimizer remembers: running means and number of
+        steps of 'adam', velocity and learning rate of 'sgd'.
+    keep_random_state : bool, default=False
+        Whether warm starts and partial fits with an int as `random_state` go on with its random
+        numbers, in place of drawing the same ones, and so the same orders, each time.
 
     Attributes
     ----------
@@ -115,6 +133,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Of each epoch, where there is a validation part; without the L2 term.
     best_validation_score_ : float or None
         None without `early_stopping`.
+    best_epoch_ : int
+        Whose parameters were kept, counted from 1 in the last fit; with `early_stopping` or
+        `restore_best`, and after a fit that diverged.
     t_ : int
         Examples seen so far, counted with each epoch anew.
     n_iter_ : int

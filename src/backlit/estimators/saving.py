@@ -27,7 +27,7 @@ ESTIMATOR = Kind("backlit-estimator", 1, ("class", "dtype", "sizes", "parameters
 FITTED = (
     "n_features_in_", "n_iter_", "t_", "n_layers_", "n_outputs_", "out_activation_", "engine_",
     "loss_", "best_loss_", "loss_curve_", "validation_scores_", "validation_loss_curve_",
-    "best_validation_score_", "_no_improvement_count",
+    "best_validation_score_", "best_epoch_", "_no_improvement_count",
 )  # fmt: skip
 TARGETS = ("binary", "multiclass", "multilabel-indicator")
 

@@ -20,7 +20,7 @@ from backlit.estimators.engines import (
     Steps,
     choose_engine,
 )
-from backlit.estimators.interruption import Interrupted, digest
+from backlit.estimators.interruption import HeldBack, Interrupted, digest
 from backlit.estimators.optimizers import Optimizer
 from backlit.estimators.reports import report_for
 from backlit.estimators.tasks import Tasks
@@ -84,9 +84,10 @@ def fit_by_batches(
         arrays += [watched.x, watched.targets, watched.weights]
     if interrupted is not None and digest(arrays) != interrupted.data:
         raise ValueError(
-            "resume needs the data of the fit that was interrupted, bit for bit and in the same order,"
-            " and these are others; give those, or call fit"
+            "resume needs the data of the fit that was interrupted, bit for bit and in their "
+            "order, and these are others; give those, or call fit"
         )
+    estimator.__dict__.pop("_interrupted", None)
     tasks.train_on(rows, X)
     optimizer = _optimizer_for(estimator, theta, incremental or interrupted is not None)
     size = batch_size_for(estimator.batch_size, len(data))
@@ -98,11 +99,11 @@ def fit_by_batches(
     steps = _steps_for(estimator, model, optimizer, data, theta, seed)
     hooks = estimator.callbacks
     hooks = [hooks] if callable(hooks) else hooks or []
-    epochs = Epochs(
-        steps, optimizer, data, size, random if estimator.shuffle else None, hooks,
-        getattr(estimator, "_asked_to_stop", None),
-    )  # fmt: skip
-    with report_for(estimator) as report:
+    with HeldBack() as ctrl_c, report_for(estimator) as report:
+        epochs = Epochs(
+            steps, optimizer, data, size, random if estimator.shuffle else None, ctrl_c, hooks,
+            getattr(estimator, "_asked_to_stop", None),
+        )  # fmt: skip
         course = Course(estimator, model, epochs, watched, tasks, report)
         if interrupted is None:
             estimator.n_iter_ = 0
@@ -114,16 +115,17 @@ def fit_by_batches(
             course.run(most, incremental)
         except KeyboardInterrupt:
             tasks.end(None)
-            epochs.catch_up()
-            note = INTERRUPTED
+            course.notes.append((INTERRUPTED, UserWarning))
             if not incremental:
-                note += " With the same data, resume goes on."
+                course.notes[-1] = (
+                    f"{INTERRUPTED} With the same data, resume goes on.",
+                    UserWarning,
+                )
                 estimator._interrupted = Interrupted(
                     steps.theta.copy(), epochs.position(), before_split, random.get_state(),
                     course.kept(), digest(arrays),
                 )  # fmt: skip
-            course.notes.append((note, UserWarning))
-    _conclude(estimator, course, fresh)
+        _conclude(estimator, course, fresh)
     return course.notes
 
 
@@ -164,7 +166,7 @@ def examples_for(X: Any, y: Any, sample_weight: Any, dtype: Any) -> Data:
     return Data(X.astype(dtype, copy=False).tocsr(), y, weights)
 
 
-def random_for(estimator: Any, first: bool) -> np.random.RandomState:
+def random_for(estimator: Any, first: bool, going_on: bool = False) -> np.random.RandomState:
     """Return the random numbers of a fit, at its start or where the last one stopped.
 
     Parameters
@@ -172,11 +174,15 @@ def random_for(estimator: Any, first: bool) -> np.random.RandomState:
     estimator : BaseMLP
     first : bool
         Whether parameters are drawn.
+    going_on : bool, default False
+        Whether its state is going to be set to that of an interrupted fit.
 
     Returns
     -------
     RandomState
     """
+    if going_on and estimator.random_state is None:
+        return np.random.RandomState()  # NumPy's own is not to be set back
     # An instance, and NumPy's own, go on by themselves.
     if not (estimator.keep_random_state and isinstance(estimator.random_state, Integral)):
         random: np.random.RandomState = check_random_state(estimator.random_state)
