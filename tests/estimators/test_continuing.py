@@ -12,6 +12,7 @@ import pytest
 from scipy import sparse
 from sklearn import neural_network
 from sklearn.datasets import load_iris
+from sklearn.utils import check_random_state
 
 from backlit.estimators import MLPClassifier, MLPRegressor
 from backlit.estimators.engines import NativeSteps, ReferenceSteps, SparseSteps
@@ -129,16 +130,16 @@ def test_random_numbers_without_a_seed_are_kept(random_state, monkeypatch):
     def given():
         return np.random.RandomState(5) if random_state else None
 
-    state = np.random.get_state()
+    numpys_own = check_random_state(None)
+    state = numpys_own.get_state()
     whole = quick(random_state=given()).fit(X, Y)
-    np.random.set_state(state)
+    numpys_own.set_state(state)
     with monkeypatch.context() as patch:
         interrupt(patch, ReferenceSteps, "_step", 5)
         estimator = fit_interrupted(quick(random_state=given()), X, Y)
-    np.random.seed(0)
-    following = np.random.RandomState(0).uniform()
+    numpys_own.seed(0)
     same_course(estimator.resume(X, Y), whole)
-    assert np.random.uniform() == following  # NumPy's own numbers were left alone
+    assert numpys_own.uniform() == np.random.RandomState(0).uniform()  # they were left alone
 
 
 def test_warm_starts_go_on_after_an_interruption(monkeypatch):
@@ -229,7 +230,9 @@ def test_with_the_optimizer_kept_two_fits_are_one(settings):
 
 def test_a_seed_whose_numbers_are_kept_is_an_instance():
     """scikit-learn's numbers go on where it is given a RandomState; ours, with a seed."""
-    theirs = neural_network.MLPClassifier((6,), batch_size=40, random_state=np.random.RandomState(3))
+    theirs = neural_network.MLPClassifier(
+        (6,), batch_size=40, random_state=np.random.RandomState(3)
+    )
     estimator = quick(keep_random_state=True)
     for _ in range(4):
         theirs.partial_fit(X, Y, classes=[0, 1, 2])

@@ -69,7 +69,8 @@ class Bar(Report):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.bar.stop()
+        if self.live:
+            self.bar.stop()
         self._say()
 
     def epoch(self, number: int, loss: float, score: float | None) -> None:

@@ -97,8 +97,7 @@ def fit_by_batches(
     )
     seed = int(random.randint(2**31)) if model.dropout else 0
     steps = _steps_for(estimator, model, optimizer, data, theta, seed)
-    hooks = estimator.callbacks
-    hooks = [hooks] if callable(hooks) else hooks or []
+    hooks = _hooks(estimator.callbacks)
     with HeldBack() as ctrl_c, report_for(estimator) as report:
         epochs = Epochs(
             steps, optimizer, data, size, random if estimator.shuffle else None, ctrl_c, hooks,
@@ -216,6 +215,17 @@ def _optimizer_for(estimator: Any, theta: NDArray[Any], goes_on: bool) -> Optimi
     optimizer.state = {k: a.astype(theta.dtype, copy=False) for k, a in optimizer.state.items()}
     estimator._optimizer = optimizer
     return optimizer
+
+
+def _hooks(given: Any) -> list[Any]:
+    hooks = [given] if callable(given) else list(given or ())
+    for hook in hooks:
+        if not callable(hook):
+            raise ValueError(
+                f"callbacks must be functions of a step, got {hook!r}; scikit-learn's callbacks "
+                "are given to set_callbacks"
+            )
+    return hooks
 
 
 def _steps_for(
