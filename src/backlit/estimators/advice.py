@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LARGE = 100.0  # standardised columns of real tables seldom reach it
+FARTHEST = 5  # times the epochs so far: no guess goes beyond
 LITTLE = 0.02  # the share of the whole fall of the loss that hardly matters
 
 
@@ -89,9 +90,9 @@ def missing_epochs(
 
     Notes
     -----
-    Means over three windows, each of a quarter of the epochs, tell how fast the loss falls and by
-    which factor that slows down from one window to the next. What is left of a fall that goes on in
-    this way is a geometric series.
+    Means over three windows, each of a quarter of the epochs, tell how fast the loss falls, and how
+    that slows down. It is taken to go on as a power of the epoch's number: the tails of real losses
+    are longer than geometric ones.
 
     Examples
     --------
@@ -100,50 +101,65 @@ def missing_epochs(
     >>> said = missing_epochs(0.5 ** np.arange(20), None, tol=1e-4)
     >>> print(said.replace(". ", ".\n"))
     The missing epochs hardly matter: about 0.0 % of the fall of the loss is left.
-    The fit would end by itself with max_iter at about 30.
+    The fit would end by itself with max_iter=30.
     """
     count = len(losses)
-    if count < 4:
-        return "An epoch or a few tell nothing about how many it takes: try max_iter=200."
     window = count // 4
+    if window < 2:
+        return "So few epochs tell nothing about how many it takes: try max_iter=200."
     if scores is not None:
-        return _by_scores(np.array(scores), window, tol, early_stopping)
+        return _by_scores(np.array(scores), window, early_stopping)
     curve = np.array(losses)
-    early, before, last = (float(np.mean(curve[count - k * window :][:window])) for k in (3, 2, 1))
-    fall, earlier = before - last, early - before
+    early, before, last = (np.mean(curve[count - k * window :][:window]) for k in (3, 2, 1))
+    fall = float(before - last)
     noise = float(np.std(np.diff(curve[-2 * window :]))) / math.sqrt(2)
-    total = float(curve[0] - curve.min())
-    if fall < 2 * noise * math.sqrt(2 / window):
+    if fall <= 0 or fall < 2 * noise * math.sqrt(2 / window):
         return (
             "More epochs like these hardly matter: the loss does not fall any more, but goes up "
-            f"and down by about {noise:.2g}, more than tol={tol:g}. Try a lower learning_rate_init."
+            f"and down by about {noise:.2g}. Try a lower learning_rate_init."
         )
-    slowing = min(fall / earlier, 1.0) if earlier > 0 else 1.0
-    pace = fall / window * slowing
-    left = fall * slowing / (1 - slowing) if slowing < 1 else math.inf
-    until = window * math.log(pace / tol) / -math.log(slowing) if tol and slowing < 1 else math.inf
-    enough = (
-        _round_up(count + max(0.0, until) + patience)
-        if until + patience < 9 * count
-        else 10 * count
-    )
-    if left < LITTLE * total:
+    middle, earlier = count - window, max(float(early - before), 1e-300)
+    power = max(0.0, math.log(earlier / fall) / math.log(middle / (middle - window)))
+    end, left = _what_is_left(count, middle, fall / window, power, tol)
+    if curve[-1] > 0:
+        left = min(left, float(curve[-1]))  # losses do not fall below zero
+    share = max(0.0, left / float(curve[0] - curve.min()))
+    if share < LITTLE:
         said = (
-            f"The missing epochs hardly matter: about {100 * left / total:.1f} % of the fall of "
-            "the loss is left."
+            f"The missing epochs hardly matter: about {100 * share:.1f} % of the fall of the loss "
+            "is left."
         )
         if math.isinf(patience):
             return said
-        return f"{said} The fit would end by itself with max_iter at about {enough}."
-    faster = ", or raise learning_rate_init, since the fall hardly slows" if slowing > 0.8 else ""
+        return f"{said} The fit would end by itself with max_iter={_round_up(end + patience)}."
+    longer = f"max_iter={_round_up(end + (0 if math.isinf(patience) else patience))}"
+    if end >= FARTHEST * count:
+        longer += " or more, or raise learning_rate_init"
     return (
-        f"The missing epochs matter: the loss still falls by {pace:.2g} an epoch, which is "
-        f"{pace / tol if tol else math.inf:.2g} times tol. Set max_iter to about {enough}{faster}; "
-        "whether other data are then predicted better, early_stopping=True tells."
+        f"The missing epochs matter: another {100 * share:.0f} % of the fall of the loss so far is "
+        f"to be expected. Set {longer}; whether it helps on other data, early_stopping=True tells."
     )
 
 
-def _by_scores(scores: NDArray[Any], window: int, tol: float, early_stopping: bool) -> str:
+def _what_is_left(
+    count: int, middle: int, slope: float, power: float, tol: float
+) -> tuple[float, float]:
+    """Return the epoch at which progress is below ``tol``, and how far the loss falls until then.
+
+    The fall in epoch ``t`` is ``slope * (t / middle)**-power``.
+    """
+    end = float(FARTHEST * count)
+    if tol and power > 0:
+        reach = math.log(max(slope / tol, 1e-300)) / power
+        end = min(end, middle * math.exp(min(reach, 50.0)))
+    end = max(end, float(count))
+    if abs(power - 1) < 1e-9:
+        return end, slope * middle * math.log(end / count)
+    rest = 1 - power
+    return end, slope * middle * ((end / middle) ** rest - (count / middle) ** rest) / rest
+
+
+def _by_scores(scores: NDArray[Any], window: int, early_stopping: bool) -> str:
     best = int(np.nanargmax(scores)) if not np.isnan(scores).all() else 0
     since = len(scores) - 1 - best
     before, last = np.mean(scores[-2 * window : -window]), np.mean(scores[-window:])
@@ -159,7 +175,7 @@ def _by_scores(scores: NDArray[Any], window: int, tol: float, early_stopping: bo
         )
     return (
         f"The missing epochs matter: the validation score still improves, by {last - before:.2g} "
-        f"in the last {window} epochs. Set max_iter to about {_round_up(2 * len(scores))}."
+        f"in the last {window} epochs. Set max_iter={_round_up(2 * len(scores))}."
     )
 
 
