@@ -21,13 +21,18 @@ from backlit.estimators.interruption import Interrupted
 from backlit.estimators.optimizers import Adam, Momentum, Optimizer, Rule
 from backlit.estimators.outputs import HIDDEN, Output
 from backlit.estimators.prediction import activate
+from backlit.estimators.seeds import fit_seeds
 from backlit.estimators.settings import Settings, per_layer
-from backlit.estimators.stochastic import examples_for, fit_by_batches, flat, random_for
+from backlit.estimators.stochastic import Note, examples_for, fit_by_batches, flat, random_for
 from backlit.estimators.tasks import Tasks
 from backlit.estimators.validation import Validation
 from backlit.execution.blas import one_thread
 
 STOCHASTIC = ("sgd", "adam")
+SEEDS = (  # what a fit of several seeds leaves
+    "seeds_", "seed_scores_", "seed_score_mean_", "seed_score_interval_", "seed_coefs_",
+    "seed_intercepts_",
+)  # fmt: skip
 
 
 class BaseMLP(CallbackSupportMixin, Settings, ABC):
@@ -98,7 +103,28 @@ class BaseMLP(CallbackSupportMixin, Settings, ABC):
         incremental: bool = False,
         validation: tuple[Any, Any, Any] = (None, None, None),
         interrupted: Interrupted | None = None,
-    ) -> Any:
+    ) -> None:
+        if self.n_seeds > 1 and incremental:
+            raise ValueError("partial_fit goes on with one network; set n_seeds=1")
+        for name in SEEDS:
+            self.__dict__.pop(name, None)
+        if self.n_seeds == 1 or interrupted is not None:
+            notes = self._fit_one(X, y, sample_weight, incremental, validation, interrupted)
+        else:
+            self.__dict__.pop("_interrupted", None)
+            notes = fit_seeds(self, X, y, sample_weight, validation)
+        for text, category in notes:
+            warnings.warn(text, category, stacklevel=4)
+
+    def _fit_one(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        incremental: bool = False,
+        validation: tuple[Any, Any, Any] = (None, None, None),
+        interrupted: Interrupted | None = None,
+    ) -> list[Note]:
         hidden = self.hidden_layer_sizes
         hidden = list(hidden) if hasattr(hidden, "__iter__") else [hidden]
         if np.any(np.array(hidden) <= 0):
@@ -145,9 +171,7 @@ class BaseMLP(CallbackSupportMixin, Settings, ABC):
                 "values and need to be preprocessed."
             )
         tasks.end_fit()
-        for text, category in notes:
-            warnings.warn(text, category, stacklevel=4)
-        return self
+        return notes
 
     def _initialize(self, sizes: list[int], dtype: Any, random: np.random.RandomState) -> None:
         """Draw parameters, and begin the record of the fit."""
@@ -268,14 +292,12 @@ class BaseMLP(CallbackSupportMixin, Settings, ABC):
         if check_input and not getattr(self, "_scoring", False):
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         names = per_layer("activation", self.activation, len(self.coefs_) - 1, str)
-        a = X
-        for W, b, name in zip(
-            self.coefs_, self.intercepts_, (*names, self.out_activation_), strict=True
-        ):
-            a = safe_sparse_dot(a, W)
-            a += b
-            a = activate(name, a)
-        return a
+        names = (*names, self.out_activation_)
+        if not hasattr(self, "seed_coefs_"):
+            return _through(X, self.coefs_, self.intercepts_, names)
+        networks = zip(self.seed_coefs_, self.seed_intercepts_, strict=True)
+        mean: NDArray[Any] = np.mean([_through(X, *network, names) for network in networks], axis=0)
+        return mean
 
     def save(self, path: Path | str) -> None:
         """Write the fitted estimator to a file that holds data only; `backlit.estimators.load`.
@@ -310,3 +332,13 @@ class BaseMLP(CallbackSupportMixin, Settings, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _through(a: Any, coefs: Any, intercepts: Any, names: Any) -> NDArray[Any]:
+    """Run the forward pass."""
+    for W, b, name in zip(coefs, intercepts, names, strict=True):
+        a = safe_sparse_dot(a, W)
+        a += b
+        a = activate(name, a)
+    found: NDArray[Any] = a
+    return found

@@ -115,6 +115,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     keep_random_state : bool, default=False
         Whether warm starts and partial fits with an int as `random_state` go on with its random
         numbers, in place of drawing the same ones, and so the same orders, each time.
+    n_seeds : int, default=1
+        How many networks `fit` trains, side by side on as many threads as there are: with an int
+        as `random_state`, each as a fit with `random_state`, `random_state` + 1 and so on; else,
+        with seeds drawn from it. They are scored: on what each of them holds out or on `X_val`,
+        or else on the training data.
+    seed_choice : {'best', 'average'}, default='best'
+        Which of them are kept: the one with the highest score, or all, so that predictions are
+        means of probabilities. `coefs_` are those of the best in either case.
     stratify : bool or 'binary', default='binary'
         Whether the part that is held out has the same share of each class: always, never, or where
         there are two classes only.
@@ -142,6 +150,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     best_epoch_ : int
         Whose parameters were kept, counted from 1 in the last fit; with `early_stopping` or
         `restore_best`, and after a fit that diverged.
+    seeds_, seed_scores_ : list of int, list of float
+        Of each network, with `n_seeds` above 1.
+    seed_score_mean_ : float
+    seed_score_interval_ : tuple of float
+        The 95 % confidence interval of the mean, by Student's t distribution. Scores of the best
+        epochs, and of networks chosen for their scores, are optimistic.
+    seed_coefs_, seed_intercepts_ : list of list of array
+        Of each network, with ``seed_choice='average'``.
     t_ : int
         Examples seen so far, counted with each epoch anew.
     n_iter_ : int
@@ -213,6 +229,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         restore_best: bool = False,
         keep_optimizer: bool = False,
         keep_random_state: bool = False,
+        n_seeds: int = 1,
+        seed_choice: str = "best",
         stratify: Any = "binary",
     ) -> None:
         self._store(locals())

@@ -114,6 +114,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     keep_random_state : bool, default=False
         Whether warm starts and partial fits with an int as `random_state` go on with its random
         numbers, in place of drawing the same ones, and so the same orders, each time.
+    n_seeds : int, default=1
+        How many networks `fit` trains, side by side on as many threads as there are: with an int
+        as `random_state`, each as a fit with `random_state`, `random_state` + 1 and so on; else,
+        with seeds drawn from it. They are scored: on what each of them holds out or on `X_val`,
+        or else on the training data.
+    seed_choice : {'best', 'average'}, default='best'
+        Which of them are kept: the one with the highest score, or all, so that predictions are
+        means of outputs. `coefs_` are those of the best in either case.
 
     Attributes
     ----------
@@ -136,6 +144,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     best_epoch_ : int
         Whose parameters were kept, counted from 1 in the last fit; with `early_stopping` or
         `restore_best`, and after a fit that diverged.
+    seeds_, seed_scores_ : list of int, list of float
+        Of each network, with `n_seeds` above 1.
+    seed_score_mean_ : float
+    seed_score_interval_ : tuple of float
+        The 95 % confidence interval of the mean, by Student's t distribution. Scores of the best
+        epochs, and of networks chosen for their scores, are optimistic.
+    seed_coefs_, seed_intercepts_ : list of list of array
+        Of each network, with ``seed_choice='average'``.
     t_ : int
         Examples seen so far, counted with each epoch anew.
     n_iter_ : int
@@ -212,6 +228,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         restore_best: bool = False,
         keep_optimizer: bool = False,
         keep_random_state: bool = False,
+        n_seeds: int = 1,
+        seed_choice: str = "best",
     ) -> None:
         self._store(locals())
 

@@ -28,6 +28,7 @@ FITTED = (
     "n_features_in_", "n_iter_", "t_", "n_layers_", "n_outputs_", "out_activation_", "engine_",
     "loss_", "best_loss_", "loss_curve_", "validation_scores_", "validation_loss_curve_",
     "best_validation_score_", "best_epoch_", "_no_improvement_count",
+    "seeds_", "seed_scores_", "seed_score_mean_", "seed_score_interval_",
 )  # fmt: skip
 TARGETS = ("binary", "multiclass", "multilabel-indicator")
 
@@ -68,7 +69,16 @@ def save(estimator: Any, path: Path | str) -> None:
     }
     arrays = {f"W{layer}": W for layer, W in enumerate(coefs, start=1)}
     arrays |= {f"b{layer}": b for layer, b in enumerate(intercepts, start=1)}
+    for letter, networks in zip("Wb", _networks(estimator), strict=True):
+        for seed, network in enumerate(networks, start=1):
+            own = {f"seed{seed}.{letter}{layer}": a for layer, a in enumerate(network, start=1)}
+            arrays |= own
     write_atomically(Path(path), pack(ESTIMATOR, facts, arrays))
+
+
+def _networks(estimator: Any) -> tuple[Any, Any]:
+    """Return the parameters of the networks whose predictions are averaged, if any are."""
+    return getattr(estimator, "seed_coefs_", []), getattr(estimator, "seed_intercepts_", [])
 
 
 def load(path: Path | str) -> Any:
@@ -139,7 +149,16 @@ def _from_bytes(content: bytes) -> Any:
     layers = list(enumerate(pairwise(sizes), start=1))
     expected = {f"W{layer}": Expected(shape, facts["dtype"]) for layer, shape in layers}
     expected |= {f"b{layer}": Expected((units,), facts["dtype"]) for layer, (_, units) in layers}
+    averaged = estimator.seed_choice == "average" and isinstance(fitted.get("seeds_"), list)
+    seeds = [f"seed{k}." for k, _ in enumerate(fitted["seeds_"] if averaged else (), start=1)]
+    one = dict(expected)
+    expected |= {f"{seed}{name}": array for seed in seeds for name, array in one.items()}
     check_arrays(arrays, expected)
+    if seeds:
+        estimator.seed_coefs_ = [[arrays[f"{s}W{layer}"] for layer, _ in layers] for s in seeds]
+        estimator.seed_intercepts_ = [
+            [arrays[f"{s}b{layer}"] for layer, _ in layers] for s in seeds
+        ]
     estimator.coefs_ = [arrays[f"W{layer}"] for layer, _ in layers]
     estimator.intercepts_ = [arrays[f"b{layer}"] for layer, _ in layers]
     estimator._best = None

@@ -55,6 +55,8 @@ class Settings(BaseEstimator):
         "restore_best": ["boolean"],
         "keep_optimizer": ["boolean"],
         "keep_random_state": ["boolean"],
+        "n_seeds": [Interval(Integral, 1, None, closed="left")],
+        "seed_choice": [StrOptions({"best", "average"})],
     }
 
     hidden_layer_sizes: Any
@@ -91,6 +93,8 @@ class Settings(BaseEstimator):
     restore_best: bool
     keep_optimizer: bool
     keep_random_state: bool
+    n_seeds: int
+    seed_choice: str
 
     def _store(self, settings: dict[str, Any]) -> None:
         for name in self._get_param_names():
