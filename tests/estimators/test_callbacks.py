@@ -252,6 +252,14 @@ def test_a_step_that_returns_true_ends_the_fit(engine):
     np.testing.assert_array_equal(flat(estimator), steps[-1].theta)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_epoch_whose_last_step_ends_the_fit_is_written_down(engine):
+    estimator = quick(engine=engine, callbacks=lambda step: step.number == 8).fit(X, Y)
+    two = quick(engine=engine, max_iter=2).fit(X, Y)
+    np.testing.assert_array_equal(flat(estimator), flat(two))
+    assert estimator.loss_curve_ == two.loss_curve_
+
+
 def test_rows_are_those_of_the_training_part():
     steps = []
     quick(early_stopping=True, callbacks=steps.append, max_iter=1).fit(X, Y)

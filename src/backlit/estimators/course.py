@@ -76,14 +76,14 @@ class Course:
             with self.ctrl_c.open():
                 self.tasks.begin()
         loss = self.epochs.run()
-        if loss is None:  # somebody wants the fit to end
+        if loss is None:
             self.tasks.end(None)
             return True
         theta = self.epochs.steps.theta
         finite = bool(np.isfinite(loss) and np.isfinite(theta).all())
         score, validation_loss = self._validate(theta)
         self.epochs.hand_over()
-        last = self._note(loss, score, validation_loss, finite)
+        last = self._note(loss, score, validation_loss, finite) or self.epochs.stopped
         if self.tasks.anyone:
             with self.ctrl_c.open():
                 last |= self.tasks.end(self._fitted if finite else None)

@@ -126,6 +126,8 @@ class Epochs:
     ----------
     number : int
         Of the epoch that runs, or ran last.
+    stopped : bool
+        Whether somebody ended the fit.
     """
 
     def __init__(
@@ -147,7 +149,7 @@ class Epochs:
         self.counts = np.diff(np.append(self.starts, len(data)))
         self.losses = np.empty(len(self.starts), steps.theta.dtype)
         self.rates = np.empty(0)
-        self.number = 0
+        self.number, self.stopped = 0, False
         # An epoch is under way from the moment its order is drawn until its loss is handed over.
         # Where it stands follows from the number of steps that were made.
         self.under_way = False
@@ -162,7 +164,7 @@ class Epochs:
         -------
         float or None
             The mean of the batches' losses, each with the number of its examples; None where the
-            fit was told to stop.
+            fit was told to stop before the epoch's last step.
 
         Raises
         ------
@@ -185,9 +187,9 @@ class Epochs:
             if not self.after_step and time.perf_counter() - began < SECONDS_AT_ONCE / 2:
                 self.at_once = min(2 * self.at_once, len(self.starts))
             self.ctrl_c.let_through()
-            if self._tell(first):
-                return None
-            if self.asked_to_stop is not None and self.asked_to_stop():
+            asked = self.asked_to_stop is not None and self.asked_to_stop()
+            self.stopped = self._tell(first) or asked
+            if self.stopped and self.steps.made - self.made_before < len(self.starts):
                 return None
         total = 0.0
         for loss, count in zip(self.losses.tolist(), self.counts.tolist(), strict=True):
