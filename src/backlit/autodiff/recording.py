@@ -195,16 +195,22 @@ def expand(program: Program) -> Program:
     def one_level(*given: Any) -> Any:
         values = bind(program, given)
         tape: Any = next(leaf._tape for leaf in tree.leaves(given) if isinstance(leaf, Traced))
+        last = program.last_read()
         for instruction in program.instructions:
             body = simpler(instruction.function)
+            found: Any = NotImplemented
             if body is not None:
                 shorter = replace(instruction, function=partial(applied, body, instruction.output))
-                if evaluate(shorter, values) is not NotImplemented:
-                    replaced.append(instruction.function.__name__)
-                    continue
-            tape.replayed = instruction
-            evaluate(instruction, values)
-            tape.replayed = None
+                found = evaluate(shorter, values)
+            if found is NotImplemented:
+                tape.replayed = instruction
+                evaluate(instruction, values)
+                tape.replayed = None
+            else:
+                replaced.append(instruction.function.__name__)
+            del found  # for large networks, all values together would be many times the parameters
+            for value in last.get(instruction.output, ()):
+                del values[value]
         return tree.map_leaves(values.__getitem__, program.outputs)
 
     one_level.__name__ = program.name

@@ -117,17 +117,24 @@ class RecordingTape(Tape):
             self.origins[node] = origin_here(self.until)
         rule, ans, arguments, keywords, parents = entry
         traced = dict(parents)
-        arguments = tuple(
-            argument if position in traced and isinstance(traced[position], int)
-            else self._as_captured(argument)
-            for position, argument in enumerate(arguments)
-        )  # fmt: skip
-        self.entries.append((rule, ans, arguments, keywords, parents))
+        kept = tuple(self._kept(argument, traced.get(k)) for k, argument in enumerate(arguments))
+        self.entries.append((rule, _outline(ans), kept, keywords, parents))
 
     def name(self, node: int, key: Any) -> None:
         """Call a value by the key that it has in a dict of arguments."""
         if isinstance(key, str) and key.isidentifier():
             self.names.setdefault(node, key)
+
+    def _kept(self, argument: Any, parent: Any) -> Any:
+        """Return what a program needs of an argument: nothing of what was traced."""
+        if isinstance(parent, int):
+            return None
+        if parent is None:
+            return self._as_captured(argument)
+        traced = dict(parent)
+        return type(argument)(
+            None if k in traced else self._as_captured(member) for k, member in enumerate(argument)
+        )
 
     def _as_captured(self, argument: Any) -> Any:
         """Return a copy of an array taken from elsewhere, which may change before the end."""
@@ -141,6 +148,20 @@ class RecordingTape(Tape):
                 return copy
         copies.append((argument, argument.copy()))
         return copies[-1][1]
+
+
+_ZERO = bytes(16)  # one number of the longest dtype
+
+
+def _outline(result: Any) -> Any:
+    """Return an array of the shape and the dtype of a result, without its memory.
+
+    A program needs no more of what was computed on its examples, which for a large network would
+    be many times its parameters.
+    """
+    if not isinstance(result, np.ndarray) or result.nbytes <= len(_ZERO):
+        return result
+    return np.ndarray(result.shape, result.dtype, _ZERO, strides=(0,) * result.ndim)
 
 
 class _Closed:

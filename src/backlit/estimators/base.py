@@ -18,17 +18,21 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from backlit.estimators import quasi_newton, saving
 from backlit.estimators.compatible import Model, initial_theta
 from backlit.estimators.interruption import Interrupted
-from backlit.estimators.optimizers import Adam, Momentum, Optimizer, Rule
+from backlit.estimators.optimizers import Adam, Counted, Momentum, Optimizer, Rule
 from backlit.estimators.outputs import HIDDEN, Output
+from backlit.estimators.own_loss import OwnLoss, check_own_loss
 from backlit.estimators.prediction import activate
+from backlit.estimators.schedules import schedule_for
 from backlit.estimators.seeds import fit_seeds
 from backlit.estimators.settings import Settings, per_layer
 from backlit.estimators.stochastic import Note, examples_for, fit_by_batches, flat, random_for
 from backlit.estimators.tasks import Tasks
 from backlit.estimators.validation import Validation
 from backlit.execution.blas import one_thread
+from backlit.training.optimizers import AdamW, RMSProp, Rprop
 
-STOCHASTIC = ("sgd", "adam")
+STOCHASTIC = ("sgd", "adam", "adamw", "rmsprop", "rprop")
+TRIED = 200  # how many examples a user's own loss is tried on before a fit
 SEEDS = (  # what a fit of several seeds leaves
     "seeds_", "seed_scores_", "seed_score_mean_", "seed_score_interval_", "seed_coefs_",
     "seed_intercepts_",
@@ -155,6 +159,8 @@ class BaseMLP(CallbackSupportMixin, Settings, ABC):
             1 if incremental else self.max_iter + (not stochastic),
         )  # fmt: skip
         with one_thread():
+            if isinstance(model.output.loss, OwnLoss):
+                self._check_own_loss(model.output, X[:TRIED], y[:TRIED])
             if stochastic:
                 if self.early_stopping and incremental:
                     raise ValueError("partial_fit does not support early_stopping=True")
@@ -172,6 +178,11 @@ class BaseMLP(CallbackSupportMixin, Settings, ABC):
             )
         tasks.end_fit()
         return notes
+
+    def _check_own_loss(self, output: Output, X: Any, y: NDArray[Any]) -> None:
+        dtype = self.coefs_[-1].dtype
+        z = np.asarray(self._pre_activations(X, self.coefs_, self.intercepts_), dtype)
+        check_own_loss(output, z, y if y.dtype == bool else y.astype(dtype))
 
     def _initialize(self, sizes: list[int], dtype: Any, random: np.random.RandomState) -> None:
         """Draw parameters, and begin the record of the fit."""
@@ -223,8 +234,13 @@ class BaseMLP(CallbackSupportMixin, Settings, ABC):
         return Model(
             tuple(sizes), activations, self._output(), float(self.alpha),
             rates if any(rates) else (),
-            None if self.clip_norm is None else float(self.clip_norm), float(self.weight_decay),
+            None if self.clip_norm is None else float(self.clip_norm), self._decay(),
         )  # fmt: skip
+
+    def _decay(self) -> float:
+        if self.weight_decay is None:
+            return AdamW().weight_decay if self.solver == "adamw" else 0.0
+        return float(self.weight_decay)
 
     def _set_parameters(self, model: Model, theta: NDArray[Any]) -> None:
         for name, arrays in model.parts(theta).items():
@@ -279,11 +295,22 @@ class BaseMLP(CallbackSupportMixin, Settings, ABC):
         return []
 
     def _make_optimizer(self) -> Optimizer:
-        if self.solver == "adam":
-            rule: Rule = Adam(self.beta_1, self.beta_2, self.epsilon)
-            return Optimizer(rule, self.learning_rate_init)
-        rule = Momentum(self.momentum, bool(self.nesterovs_momentum))
-        return Optimizer(rule, self.learning_rate_init, self.learning_rate, self.power_t)
+        rate = float(self.learning_rate_init)
+        rule: Rule
+        if self.solver == "sgd":
+            rule = Momentum(self.momentum, bool(self.nesterovs_momentum))
+        elif self.solver == "adam":
+            rule = Adam(self.beta_1, self.beta_2, self.epsilon)
+        elif self.solver == "adamw":
+            rule = Counted(AdamW(rate, self.beta_1, self.beta_2, self.epsilon))
+        elif self.solver == "rmsprop":
+            rule = Counted(RMSProp(rate, epsilon=self.epsilon))
+        else:
+            rule = Counted(Rprop(rate))
+        schedule = self.learning_rate
+        if self.solver == "adam" and schedule_for(schedule) is None:
+            schedule = "constant"  # scikit-learn's ways are for 'sgd' there
+        return Optimizer(rule, self.learning_rate_init, schedule, self.power_t, self.max_iter)
 
     # ----- Predicting ----------------------------------------------------------------------------
 
@@ -291,13 +318,26 @@ class BaseMLP(CallbackSupportMixin, Settings, ABC):
         """Return the activations of the output layer."""
         if check_input and not getattr(self, "_scoring", False):
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        names = per_layer("activation", self.activation, len(self.coefs_) - 1, str)
-        names = (*names, self.out_activation_)
         if not hasattr(self, "seed_coefs_"):
-            return _through(X, self.coefs_, self.intercepts_, names)
+            return self._activate_outputs(self._pre_activations(X, self.coefs_, self.intercepts_))
         networks = zip(self.seed_coefs_, self.seed_intercepts_, strict=True)
-        mean: NDArray[Any] = np.mean([_through(X, *network, names) for network in networks], axis=0)
+        each = [self._activate_outputs(self._pre_activations(X, *network)) for network in networks]
+        mean: NDArray[Any] = np.mean(each, axis=0)
         return mean
+
+    def _pre_activations(self, X: Any, coefs: Any, intercepts: Any) -> NDArray[Any]:
+        """Return the pre-activations of the output layer."""
+        names = (*per_layer("activation", self.activation, len(coefs) - 1, str), "identity")
+        a = X
+        for W, b, name in zip(coefs, intercepts, names, strict=True):
+            a = safe_sparse_dot(a, W)
+            a += b
+            a = activate(name, a)
+        return a
+
+    def _activate_outputs(self, z: NDArray[Any]) -> NDArray[Any]:
+        """Return the activations of the output layer; its pre-activations may be overwritten."""
+        return activate(self.out_activation_, z)
 
     def save(self, path: Path | str) -> None:
         """Write the fitted estimator to a file that holds data only; `backlit.estimators.load`.
@@ -332,13 +372,3 @@ class BaseMLP(CallbackSupportMixin, Settings, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _through(a: Any, coefs: Any, intercepts: Any, names: Any) -> NDArray[Any]:
-    """Run the forward pass."""
-    for W, b, name in zip(coefs, intercepts, names, strict=True):
-        a = safe_sparse_dot(a, W)
-        a += b
-        a = activate(name, a)
-    found: NDArray[Any] = a
-    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
@@ -20,7 +21,10 @@ from sklearn.utils.multiclass import (
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from backlit.estimators.base import BaseMLP
-from backlit.estimators.outputs import Output
+from backlit.estimators.outputs import Output, slices
+from backlit.estimators.own_loss import OwnLoss
+from backlit.estimators.prediction import activate
+from backlit.estimators.targets import SeveralTargets, are_several, classes_at_partial_fit
 from backlit.estimators.validation import Validation, accuracy
 
 
@@ -37,19 +41,27 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     activation : str or sequence of str, default='relu'
         Of the hidden layers, or of each of them. scikit-learn's are 'identity', 'logistic', 'tanh'
         and 'relu'; besides, 'leaky_relu', 'elu', 'selu', 'softplus', 'gelu', 'silu' and 'mish'.
-    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+    solver : {'lbfgs', 'sgd', 'adam', 'adamw', 'rmsprop', 'rprop'}, default='adam'
         L-BFGS, a quasi-Newton method on all examples at once; stochastic gradient descent with
-        momentum; or Adam.
+        momentum; or Adam. Besides, with the mathematics of `backlit.training`: AdamW; RMSProp,
+        which keeps 0.9 of its running mean; and Rprop, which takes a step of ``learning_rate_init``
+        first and then goes by the signs of derivatives.
     alpha : float, default=0.0001
         Strength of the L2 term ``alpha / 2 * sum(W**2)``, which is divided by the number (or the
         summed weight) of a batch's examples. So its strength depends on the size of the batch.
     batch_size : int or 'auto', default='auto'
-        Examples of a batch. 'auto' is ``min(200, n_samples)``.
-    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
-        How the learning rate goes on: stays; falls as ``learning_rate_init / (t + 1)**power_t``,
-        where ``t`` counts examples; or is divided by 5 where there is no progress. For 'sgd'.
+        Examples of a batch. 'auto' is ``min(200, n_samples)``, and all for 'rprop'.
+    learning_rate : str, schedule or callable, default='constant'
+        How the learning rate goes on. scikit-learn's 'constant' stays; 'invscaling' falls as
+        ``learning_rate_init / (t + 1)**power_t``, where ``t`` counts examples; 'adaptive' is
+        divided by 5 where there is no progress. 'adam' stays with each of these, as there. Besides,
+        for all solvers but 'lbfgs': 'cosine', 'one_cycle' and 'step' (a tenth every 30 epochs) run
+        their course over ``max_iter`` epochs, step by step; 'plateau' takes 0.3 of the rate after
+        more than 5 epochs without a better loss (of the validation part, if there is one); a
+        schedule of `backlit.training`, such as ``StepDecay(every=1, factor=0.95)``; or a function
+        ``f(epoch, epochs)`` of your own that returns what multiplies the rate.
     learning_rate_init : float, default=0.001
-        The learning rate at the start. For 'sgd' and 'adam'.
+        The learning rate at the start. For all solvers but 'lbfgs'.
     power_t : float, default=0.5
         The exponent of 'invscaling'.
     max_iter : int, default=200
@@ -75,9 +87,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     validation_fraction : float, default=0.1
         The share of the examples that is held out for `early_stopping`.
     beta_1, beta_2 : float, default=0.9 and 0.999
-        How much of the running means of the gradient and of its square is kept. For 'adam'.
+        How much of the running means of the gradient and of its square is kept. For 'adam' and
+        'adamw'.
     epsilon : float, default=1e-8
-        Keeps the quotient finite. For 'adam'.
+        Keeps the quotient finite. For 'adam', 'adamw' and 'rmsprop'.
     n_iter_no_change : int or inf, default=10
         Epochs without progress after which training stops (or 'adaptive' lowers the learning rate).
     max_fun : int, default=15000
@@ -86,15 +99,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Who runs the steps: NumPy, or compiled kernels. 'auto' goes by the predicted work.
     class_weight : dict, 'balanced', list of dict or None, default=None
         How much the examples of each class count; 'balanced' makes all classes count the same. A
-        list has a dict for each label.
+        list has a dict for each label or target. The weights of an example's labels or targets are
+        multiplied, as scikit-learn's forests do it.
     dropout : float or sequence of float, default=0.0
         The share of hidden activations that fall silent in a step, for all hidden layers or for
-        each, from 0 to below 1. For 'sgd' and 'adam'.
-    weight_decay : float, default=0.0
-        At each step, weights shrink by the learning rate times this, apart from the gradient. For
-        'sgd' and 'adam'.
+        each, from 0 to below 1. Not for 'lbfgs'.
+    weight_decay : float or None, default=None
+        At each step, weights shrink by the learning rate times this, apart from the gradient. None
+        is 0.01 for 'adamw', and else 0. Not for 'lbfgs'.
     clip_norm : float or None, default=None
-        The largest Euclidean norm that a gradient may have. For 'sgd' and 'adam'.
+        The largest Euclidean norm that a gradient may have. Not for 'lbfgs'.
     scoring : str, callable or None, default=None
         What scores the validation part: the name of one of scikit-learn's scorers, a function of
         ``(estimator, X, y)``, or 'loss' for less loss. None is accuracy.
@@ -126,11 +140,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     stratify : bool or 'binary', default='binary'
         Whether the part that is held out has the same share of each class: always, never, or where
         there are two classes only.
+    loss : 'log_loss' or callable, default='log_loss'
+        The surprise at what is true, or a function of your own in NumPy: ``f(p, y)`` returns one
+        number for each example, from two arrays of shape (examples, classes): the probabilities
+        that `predict_proba` gives, kept within the dtype's ``eps`` of 0 and 1, and numbers that are
+        1 for the true class or for each label, and else 0. Of several targets, it is called for
+        each, and the sum counts.
+    label_smoothing : float, default=0.0
+        From 0 to below 1: the share of the truth that is spread evenly over all classes of a
+        target, or over yes and no of a label.
 
     Attributes
     ----------
     classes_ : array or list of array
-        The classes, in the order of `predict_proba`.
+        The classes, in the order of `predict_proba`. Of several targets, those of each.
     coefs_ : list of array, shape (inputs, units)
         The weights of each layer.
     intercepts_ : list of array, shape (units,)
@@ -162,7 +185,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Examples seen so far, counted with each epoch anew.
     n_iter_ : int
         Epochs, or iterations of L-BFGS.
-    n_layers_, n_outputs_ : int
+    n_layers_ : int
+    n_outputs_ : int
+        Units of the output layer.
     out_activation_ : str
         Of the output layer.
     n_features_in_ : int
@@ -189,8 +214,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         **BaseMLP._parameter_constraints,
         "class_weight": [dict, list, str, None],
         "stratify": ["boolean", StrOptions({"binary"})],
+        "loss": [StrOptions({"log_loss"}), callable],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
-    loss = "log_loss"
+
+    class_weight: Any
+    label_smoothing: float
+    _label_binarizer: Any  # a LabelBinarizer, or SeveralTargets
 
     def __init__(
         self,
@@ -200,7 +230,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         solver: str = "adam",
         alpha: float = 0.0001,
         batch_size: Any = "auto",
-        learning_rate: str = "constant",
+        learning_rate: Any = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
@@ -221,7 +251,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         engine: str = "auto",
         class_weight: Any = None,
         dropout: Any = 0.0,
-        weight_decay: float = 0.0,
+        weight_decay: float | None = None,
         clip_norm: float | None = None,
         scoring: Any = None,
         n_threads: int | None = None,
@@ -232,13 +262,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         n_seeds: int = 1,
         seed_choice: str = "best",
         stratify: Any = "binary",
+        loss: Any = "log_loss",
+        label_smoothing: float = 0.0,
     ) -> None:
         self._store(locals())
 
     def _output(self) -> Output:
-        if self._label_binarizer.y_type_ == "multiclass":
-            return Output("softmax", "log_loss")
-        return Output("logistic", "binary_log_loss")
+        targets = self._label_binarizer
+        blocks = targets.blocks if isinstance(targets, SeveralTargets) else ()
+        activation, loss = "logistic", "binary_log_loss"
+        if blocks or targets.y_type_ == "multiclass":
+            activation, loss = "softmax", "log_loss"
+        own = OwnLoss(self.loss) if callable(self.loss) else loss
+        return Output(activation, own, smoothing=float(self.label_smoothing), blocks=blocks)
 
     def _validate_input(
         self, X: Any, y: Any, incremental: bool, reset: bool, held_out: bool = False
@@ -254,10 +290,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
-            self._label_binarizer = LabelBinarizer()
-            self._label_binarizer.fit(y)
+        first = not hasattr(self, "classes_") or not (self.warm_start or incremental)
+        several = are_several(y) if first else isinstance(self._label_binarizer, SeveralTargets)
+        if first:
+            self._label_binarizer = SeveralTargets.of(y) if several else LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
+        elif several:
+            self._label_binarizer.check(y, self.warm_start and not held_out)
         else:
             self._check_classes(unique_labels(y), self.warm_start and not held_out)
         return X, self._label_binarizer.transform(y).astype(bool)
@@ -292,11 +331,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _labels(self, p: NDArray[Any]) -> Any:
         """Return the classes that activations of the output layer stand for."""
+        if isinstance(self._label_binarizer, SeveralTargets):
+            return self._label_binarizer.inverse_transform(p)
         return self._label_binarizer.inverse_transform(p.ravel() if p.shape[1] == 1 else p)
 
     def _plain_score(self, validation: Validation, p: NDArray[Any]) -> float:
         if len(self.classes_) == 1:
             return 1.0
+        if isinstance(self._label_binarizer, SeveralTargets):
+            truth = self._label_binarizer.inverse_transform(validation.targets)
+            right = np.all(self._labels(p) == truth, axis=1)
+            return float(np.average(right, weights=validation.weights))
         return accuracy(p, validation.targets, validation.weights, self.out_activation_)
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -316,7 +361,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ----------
         X : array or sparse matrix, shape (n_samples, n_features)
         y : array, shape (n_samples,) or (n_samples, n_outputs)
-            Classes; or, for each label, whether an example has it.
+            Classes; or, for each label, whether an example has it; or, for each of several targets,
+            its class.
         sample_weight : array, shape (n_samples,), default=None
             How much each example counts.
         X_val, y_val, sample_weight_val : default=None
@@ -349,8 +395,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X : array or sparse matrix, shape (n_samples, n_features)
         y : array, shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array, shape (n_samples,), default=None
-        classes : array, shape (n_classes,), default=None
-            All classes that will ever come. The first call needs them.
+        classes : array, shape (n_classes,), or list of array, default=None
+            All classes that will ever come. The first call needs them. Of several targets, a list
+            with those of each.
 
         Returns
         -------
@@ -362,14 +409,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ValueError
             As `fit`; and with `early_stopping`, which one epoch has no use for.
         """
-        if _check_partial_fit_first_call(self, classes):
+        if several := classes_at_partial_fit(self, y, classes):
+            self._label_binarizer, self.classes_ = several, several.classes_
+        elif _check_partial_fit_first_call(self, classes):
             self._label_binarizer = LabelBinarizer()
             self._label_binarizer.fit(y if type_of_target(y).startswith("multilabel") else classes)
         self._fit(X, y, sample_weight, incremental=True)
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Predict classes or labels.
+        """Predict classes, labels, or the class of each target.
 
         Parameters
         ----------
@@ -377,13 +426,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Returns
         -------
-        array, shape (n_samples,) or (n_samples, n_labels)
+        array, shape (n_samples,), (n_samples, n_labels) or (n_samples, n_targets)
         """
         check_is_fitted(self)
         found: NDArray[Any] = self._labels(self._activations(X))
         return found
 
-    def predict_proba(self, X: Any) -> NDArray[Any]:
+    def predict_proba(self, X: Any) -> Any:
         """Predict probabilities.
 
         Parameters
@@ -393,16 +442,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         array, shape (n_samples, n_classes)
-            In the order of `classes_`. Of labels, each is by itself, and they need not sum to 1.
+            In the order of `classes_`. Of labels, each is by itself, and they need not sum to 1. Of
+            several targets, a list of such arrays.
         """
         check_is_fitted(self)
         p = self._activations(X)
+        if isinstance(self._label_binarizer, SeveralTargets):
+            return [p[:, block] for block in slices(self._label_binarizer.blocks)]
         if p.shape[1] == 1:
             p = p.ravel()
             return np.vstack([1 - p, p]).T
         return p
 
-    def predict_log_proba(self, X: Any) -> NDArray[Any]:
+    def predict_log_proba(self, X: Any) -> Any:
         """Predict logarithms of probabilities.
 
         Parameters
@@ -412,12 +464,43 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         array, shape (n_samples, n_classes)
-            In the order of `classes_`.
+            In the order of `classes_`. Of several targets, a list of such arrays.
         """
         p = self.predict_proba(X)
+        if isinstance(p, list):
+            return [np.log(of_target, out=of_target) for of_target in p]
         return np.log(p, out=p)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy: the share of the examples that are predicted right in all they have.
+
+        Parameters
+        ----------
+        X : array or sparse matrix, shape (n_samples, n_features)
+        y : array, shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array, shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+            Of labels and of several targets, an example is right where all of its labels or targets
+            are, as of scikit-learn's `MultiOutputClassifier`.
+        """
+        check_is_fitted(self)
+        if not isinstance(self._label_binarizer, SeveralTargets):
+            return float(super().score(X, y, sample_weight))
+        right = np.all(self.predict(X) == np.asarray(y), axis=1)
+        return float(np.average(right, weights=sample_weight))
+
+    def _activate_outputs(self, z: NDArray[Any]) -> NDArray[Any]:
+        if not isinstance(self._label_binarizer, SeveralTargets):
+            return super()._activate_outputs(z)
+        for block in slices(self._label_binarizer.blocks):
+            z[:, block] = activate("softmax", z[:, block])
+        return z
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = True
         return tags

@@ -178,16 +178,35 @@ def penalised(model: Model, theta: Any, loss: Any, total: Any, gradients: Any) -
     objective : float
     gradient : array, shape (parameters,)
     """
-    parts = dict(gradients)
-    if model.alpha:
-        squares: Any = 0.0
-        for name, W in model.layout.views(theta).items():
-            if name.startswith("W"):  # biases are not penalised
-                parts[name] = parts[name] + model.alpha * W
-                w = np.ravel(W)
-                squares = squares + w @ w
-        loss = loss + 0.5 * model.alpha * squares / total
-    return loss, model.layout.flatten(parts) / total
+    parts = {
+        name: pulled(model, theta_part, gradients[name])
+        if name.startswith("W")
+        else gradients[name]
+        for name, theta_part in model.layout.views(theta).items()
+    }
+    return with_penalty(model, theta, loss, total), model.layout.flatten(parts) / total
+
+
+def with_penalty(model: Model, theta: Any, loss: Any, total: Any) -> Any:
+    """Return the objective: the loss with the L2 term. Biases are not penalised."""
+    if not model.alpha:
+        return loss
+    squares: Any = 0.0
+    for name, W in model.layout.views(theta).items():
+        if name.startswith("W"):
+            w = np.ravel(W)
+            squares = squares + w @ w
+    return loss + 0.5 * model.alpha * squares / total
+
+
+def pulled(model: Model, W: Any, gradient: Any) -> Any:
+    """Return the gradient of weights with that of the L2 term, as sums over examples."""
+    return gradient + model.alpha * W if model.alpha else gradient
+
+
+def shrinking(model: Model, W: Any, rate: Any) -> Any:
+    """Return by how much a step's decay makes weights smaller."""
+    return (rate * model.weight_decay) * W
 
 
 def objective(model: Model) -> Callable[..., Any]:
@@ -241,14 +260,10 @@ def update(
     if model.clip_norm is not None:
         norm = np.sqrt(np.sum(gradient**2))
         gradient = gradient * (model.clip_norm / np.maximum(norm, model.clip_norm))
-    change, state = rule.change(gradient, state, rate)
     if model.weight_decay:
-        shrinking = np.concatenate([
-            (rate * model.weight_decay) * theta[: model.weights],
-            np.zeros(model.layout.size - model.weights, theta.dtype),
-        ])  # fmt: skip
-        change = change - shrinking
-    return theta + change, state
+        of_biases = np.zeros(model.layout.size - model.weights, theta.dtype)
+        theta = theta - np.concatenate([shrinking(model, theta[: model.weights], rate), of_biases])
+    return rule.update(theta, gradient, state, rate)
 
 
 def training_step(model: Model, rule: Rule) -> Callable[..., Any]:
@@ -281,8 +296,7 @@ def training_step(model: Model, rule: Rule) -> Callable[..., Any]:
     of_data = data_gradient(model)
 
     def step(theta: Any, state: Any, x: Any, y: Any, weights: Any, rate: Any, key: Any) -> Any:
-        data = of_data(theta, x, y, weights, key)
-        loss, gradient = penalised(model, theta, *data)
+        loss, gradient = penalised(model, theta, *of_data(theta, x, y, weights, key))
         theta, state = update(model, rule, theta, state, gradient, rate)
         return theta, state, loss
 

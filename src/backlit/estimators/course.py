@@ -117,7 +117,8 @@ class Course:
             return True
         self._keep_the_best(loss, score)
         self._count_progress(loss, score)
-        self.epochs.optimizer.epoch_ends(estimator.t_)
+        noted = loss if validation_loss is None else validation_loss
+        self.epochs.optimizer.epoch_ends(estimator.t_, noted)
         if estimator._no_improvement_count <= estimator.n_iter_no_change:
             return False
         what = "Validation score" if estimator.early_stopping else "Training loss"

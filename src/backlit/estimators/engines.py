@@ -10,7 +10,7 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -26,6 +26,7 @@ from backlit.estimators.programs import (
     straight_step,
     straight_update,
 )
+from backlit.estimators.updates import is_large, update_in_place
 from backlit.networks.dropout import dropout_key
 from backlit.training.engines import (
     ENOUGH_SECONDS,
@@ -86,6 +87,7 @@ class Steps(ABC):
         self.model, self.rule, self.data, self.seed = model, rule, data, seed
         self.theta, self.state = theta, state
         self.made = 0
+        self.large = is_large(model)
         self.prepared: dict[int, Any] = {}  # by size: the last, short batch has its own
 
     @abstractmethod
@@ -138,6 +140,8 @@ class ReferenceSteps(Steps):
             self.made += 1
 
     def _step(self, batch: Any, count: int, rate: Any) -> Any:
+        if self.large:
+            return self._large_step(batch, count, rate)
         data = self.data
         if count not in self.prepared:
             self.prepared[count] = straight_step(
@@ -153,21 +157,37 @@ class ReferenceSteps(Steps):
         self.state = dict(zip(self.state, state, strict=True))
         return loss
 
+    def _large_step(self, batch: Any, count: int, rate: Any) -> Any:
+        loss, total, *gradients = self._of_data(self.data.x[batch], batch, count, False)
+        return update_in_place(
+            self.model, self.rule, self.theta, self.state, loss, total, gradients, rate
+        )
+
+    def _of_data(self, x: Any, batch: Any, count: int, multiplied: bool) -> list[Any]:
+        """Return the loss of a batch, the sum of its weights, and gradients."""
+        data, dtype = self.data, self.theta.dtype
+        weights = () if data.weights is None else (data.weights[batch],)
+        function = straight_gradient(
+            self.model, count, dtype, data.y.dtype, bool(weights), multiplied
+        )
+        return function(self.theta, x, data.y[batch], *weights, *self.key())
+
 
 class SparseSteps(ReferenceSteps):
     """Steps by NumPy, with the products of sparse inputs made by SciPy."""
 
     def _step(self, batch: Any, count: int, rate: Any) -> Any:
-        data, model, theta = self.data, self.model, self.theta
-        weighted = data.weights is not None
-        x, W = data.x[batch], first_weights(model, theta)
-        product = np.asarray(x @ W)
-        weights = () if data.weights is None else (data.weights[batch],)
-        of_data = straight_gradient(model, count, theta.dtype, data.y.dtype, weighted)
-        loss, total, *rest, delta = of_data(theta, product, data.y[batch], *weights, *self.key())
+        model, theta, x = self.model, self.theta, self.data.x[batch]
+        product = np.asarray(x @ first_weights(model, theta))
+        loss, total, *rest, delta = self._of_data(product, batch, count, True)
+        gradients = [x.T @ delta, *rest]
+        if self.large:
+            return update_in_place(
+                model, self.rule, theta, self.state, loss, total, gradients, rate
+            )
         finish = straight_update(model, self.rule, theta.dtype)
         self.theta, *state, loss = finish(
-            theta, *self.state.values(), loss, theta.dtype.type(total), x.T @ delta, *rest, rate
+            theta, *self.state.values(), loss, theta.dtype.type(total), *gradients, rate
         )
         self.state = dict(zip(self.state, state, strict=True))
         return loss
@@ -303,6 +323,13 @@ def predicted(model: Model, examples: int, size: int, epochs: int) -> float:
 
 
 def unsupported(model: Model, rule: Rule, data: Data, size: int, dtype: Any) -> str:
-    """Return why kernels cannot run the steps; empty where they can."""
+    """Return why kernels cannot run the steps; empty where they can.
+
+    That depends on the operations and not on sizes, so a small network stands for a large one.
+    """
     weighted = data.weights is not None
-    return without_kernels(lambda: record_step(model, rule, size, dtype, data.y.dtype, weighted))
+    *before, outputs = model.sizes
+    small = replace(model, sizes=(*(min(units, 8) for units in before), outputs))
+    return without_kernels(
+        lambda: record_step(small, rule, min(size, 8), dtype, data.y.dtype, weighted)
+    )

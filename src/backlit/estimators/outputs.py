@@ -2,19 +2,21 @@
 
 scikit-learn's losses come with the output activation that makes the delta of an output unit the
 plain difference ``prediction - target``; its arithmetic is kept here, clipping included. Where
-another loss is used, the delta comes from its derivative rule.
+another loss is used, a user's own among them, the delta comes from its derivative.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 
 from backlit.autodiff.composite import custom_rule
 from backlit.autodiff.derivatives import vjp
+from backlit.estimators.own_loss import OwnLoss
 from backlit.functions import softmax
 from backlit.networks import activations, number_losses
 
@@ -64,7 +66,9 @@ def _log_loss(p: Any, y: Any) -> Any:
 
 def _binary_log_loss(p: Any, y: Any) -> Any:
     p = _clipped(p)
-    return -np.sum(np.log(np.where(y, p, 1 - p)), axis=1)
+    if y.dtype == bool:
+        return -np.sum(np.log(np.where(y, p, 1 - p)), axis=1)
+    return -np.sum(y * np.log(p) + (1 - y) * np.log(1 - p), axis=1)
 
 
 def _clipped(p: Any) -> Any:
@@ -102,10 +106,15 @@ class Output:
     Parameters
     ----------
     activation : {"identity", "logistic", "softmax", "exp"}
-    loss : str
-        A key of `CANONICAL` or of `OTHERS`.
-    option : float or None, default None
-        ``delta`` of ``"huber"`` and ``quantile`` of ``"quantile"``.
+    loss : str or OwnLoss
+        A key of `CANONICAL` or of `OTHERS`, or a user's own.
+    option : float, tuple of float, or None, default None
+        ``delta`` of ``"huber"`` and ``quantile`` of ``"quantile"``. A tuple has a quantile for each
+        of as many neighbouring units.
+    smoothing : float, default 0.0
+        The share of the truth about classes and labels that is spread over all of them.
+    blocks : tuple of int, default ()
+        For several targets with classes each: how many units each has, with a softmax of their own.
 
     Examples
     --------
@@ -118,45 +127,122 @@ class Output:
     """
 
     activation: str
-    loss: str
-    option: float | None = None
+    loss: str | OwnLoss
+    option: float | tuple[float, ...] | None = None
+    smoothing: float = 0.0
+    blocks: tuple[int, ...] = ()
+
+    def activate(self, z: Any) -> Any:
+        """Return the activations of the output layer.
+
+        Parameters
+        ----------
+        z : array, shape (examples, units)
+            Its pre-activations.
+
+        Returns
+        -------
+        array, shape (examples, units)
+        """
+        if self.blocks:
+            return np.concatenate([softmax(z[:, block]) for block in slices(self.blocks)], axis=1)
+        return OUTPUT[self.activation](z)
+
+    def truth(self, y: Any, dtype: Any) -> Any:
+        """Return what is true, as far as label smoothing lets it be certain.
+
+        Parameters
+        ----------
+        y : array, shape (examples, units)
+        dtype : float32 or float64
+
+        Returns
+        -------
+        array, shape (examples, units)
+            ``y`` itself without smoothing.
+        """
+        if not self.smoothing:
+            return y
+        if self.blocks:
+            choices: Any = np.repeat(self.blocks, self.blocks).astype(dtype)
+        else:
+            choices = y.shape[1] if self.activation == "softmax" else 2
+        return (1 - self.smoothing) * np.astype(y, dtype) + self.smoothing / choices
 
     def losses(self, p: Any, y: Any) -> Any:
         """Return the loss of each example.
 
         Parameters
         ----------
-        p : array, shape (examples, outputs)
+        p : array, shape (examples, units)
             The activations of the output layer.
-        y : array, shape (examples, outputs)
+        y : array, shape (examples, units)
             Booleans for classes and labels, else numbers in the dtype of ``p``.
 
         Returns
         -------
         array, shape (examples,)
         """
+        y = self.truth(y, p.dtype)
+        if isinstance(self.loss, OwnLoss):
+            return self._own_losses(self.loss.function, p, y)
         if self.loss in CANONICAL:
             return CANONICAL[self.loss](p, y)
-        function = OTHERS[self.loss]
-        return function(p, y) if self.option is None else function(p, y, self.option)
+        function, option = OTHERS[self.loss], self.option
+        if isinstance(option, tuple):
+            return function(p, y, np.tile(np.array(option, p.dtype), p.shape[1] // len(option)))
+        return function(p, y) if option is None else function(p, y, option)
+
+    def _own_losses(self, function: Callable[[Any, Any], Any], p: Any, y: Any) -> Any:
+        """Hand predictions to a user's loss in the form in which `predict` returns them."""
+        if self.activation == "identity":
+            return function(p[:, 0], y[:, 0]) if p.shape[1] == 1 else function(p, y)
+        p, y = _clipped(p), np.astype(y, p.dtype)
+        if self.blocks:
+            first, *others = [function(p[:, b], y[:, b]) for b in slices(self.blocks)]
+            return sum(others, start=first)
+        if p.shape[1] == 1:  # both classes, as of predict_proba
+            p, y = (np.concatenate([1 - a, a], axis=1) for a in (p, y))
+        return function(p, y)
 
     def losses_and_delta(self, z: Any, y: Any) -> tuple[Any, Any]:
         """Return the loss of each example, and its derivative by the pre-activations.
 
         Parameters
         ----------
-        z : array, shape (examples, outputs)
+        z : array, shape (examples, units)
             The pre-activations of the output layer.
-        y : array, shape (examples, outputs)
+        y : array, shape (examples, units)
 
         Returns
         -------
         losses : array, shape (examples,)
-        delta : array, shape (examples, outputs)
+        delta : array, shape (examples, units)
         """
         if self.loss in CANONICAL:
-            p = OUTPUT[self.activation](z)
-            return self.losses(p, y), p - y
-        losses, pullback = vjp(lambda z: self.losses(z, y), z)  # all of them with identity
+            p = self.activate(z)
+            return self.losses(p, y), p - self.truth(y, p.dtype)
+        losses, pullback = vjp(lambda z: self.losses(self.activate(z), y), z)
         (delta,) = pullback(np.ones_like(losses))
         return losses, delta
+
+
+def slices(counts: Sequence[int]) -> list[slice]:
+    """Return where neighbouring blocks of these lengths lie.
+
+    Parameters
+    ----------
+    counts : sequence of int
+
+    Returns
+    -------
+    list of slice
+
+    Examples
+    --------
+    >>> from backlit.estimators.outputs import slices
+    >>> slices((2, 3))
+    [slice(0, 2, None), slice(2, 5, None)]
+    """
+    ends = list(accumulate(counts, initial=0))
+    return [slice(start, end) for start, end in pairwise(ends)]

@@ -88,12 +88,12 @@ def straight_step(
 
 @lru_cache(maxsize=64)
 def straight_gradient(
-    model: Model, size: int, dtype: Any, targets: Any, weighted: bool
+    model: Model, size: int, dtype: Any, targets: Any, weighted: bool, multiplied: bool
 ) -> Straight:
-    """Return `data_gradient` of inputs that are multiplied already, as a Python function."""
+    """Return `data_gradient` as a Python function."""
     return straight(record(
-        data_gradient(model, multiplied=True),
-        np.zeros(model.layout.size, dtype), np.zeros((size, model.sizes[1]), dtype),
+        data_gradient(model, multiplied=multiplied),
+        np.zeros(model.layout.size, dtype), np.zeros((size, model.sizes[multiplied]), dtype),
         *_targets(model, size, dtype, targets, weighted), _key(model),
     ))  # fmt: skip
 

@@ -75,7 +75,7 @@ def _dense(model: Model, data: Data) -> Any:
 def _sparse(model: Model, data: Data) -> Any:
     weights = () if data.weights is None else (data.weights,)
     dtype = np.dtype(np.float64)
-    of_data = straight_gradient(model, len(data), dtype, data.y.dtype, bool(weights))
+    of_data = straight_gradient(model, len(data), dtype, data.y.dtype, bool(weights), True)
     finish = straight_update(model, None, dtype)
 
     def loss_and_gradient(theta: Any) -> Any:

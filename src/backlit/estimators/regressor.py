@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin, _fit_context
+from sklearn.metrics import d2_pinball_score
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -15,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from backlit.estimators.base import BaseMLP
 from backlit.estimators.outputs import OTHERS, Output
+from backlit.estimators.own_loss import OwnLoss
 from backlit.estimators.validation import Validation, r_squared
 
 
@@ -26,28 +28,37 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Parameters
     ----------
-    loss : str, default='squared_error'
+    loss : str or callable, default='squared_error'
         scikit-learn's are 'squared_error' (half the square) and 'poisson' (half the deviance of
         counts, with an exponential output activation); besides, 'absolute_error', 'huber' and
-        'quantile'.
+        'quantile'; or a function of your own in NumPy: ``f(prediction, y)`` returns one number for
+        each example, from two arrays in the shape in which `predict` returns them.
     hidden_layer_sizes : array-like of int, shape (hidden layers,), default=(100,)
         The number of units of each hidden layer. Empty for a linear model.
     activation : str or sequence of str, default='relu'
         Of the hidden layers, or of each of them. scikit-learn's are 'identity', 'logistic', 'tanh'
         and 'relu'; besides, 'leaky_relu', 'elu', 'selu', 'softplus', 'gelu', 'silu' and 'mish'.
-    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+    solver : {'lbfgs', 'sgd', 'adam', 'adamw', 'rmsprop', 'rprop'}, default='adam'
         L-BFGS, a quasi-Newton method on all examples at once; stochastic gradient descent with
-        momentum; or Adam.
+        momentum; or Adam. Besides, with the mathematics of `backlit.training`: AdamW; RMSProp,
+        which keeps 0.9 of its running mean; and Rprop, which takes a step of ``learning_rate_init``
+        first and then goes by the signs of derivatives.
     alpha : float, default=0.0001
         Strength of the L2 term ``alpha / 2 * sum(W**2)``, which is divided by the number (or the
         summed weight) of a batch's examples. So its strength depends on the size of the batch.
     batch_size : int or 'auto', default='auto'
-        Examples of a batch. 'auto' is ``min(200, n_samples)``.
-    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
-        How the learning rate goes on: stays; falls as ``learning_rate_init / (t + 1)**power_t``,
-        where ``t`` counts examples; or is divided by 5 where there is no progress. For 'sgd'.
+        Examples of a batch. 'auto' is ``min(200, n_samples)``, and all for 'rprop'.
+    learning_rate : str, schedule or callable, default='constant'
+        How the learning rate goes on. scikit-learn's 'constant' stays; 'invscaling' falls as
+        ``learning_rate_init / (t + 1)**power_t``, where ``t`` counts examples; 'adaptive' is
+        divided by 5 where there is no progress. 'adam' stays with each of these, as there. Besides,
+        for all solvers but 'lbfgs': 'cosine', 'one_cycle' and 'step' (a tenth every 30 epochs) run
+        their course over ``max_iter`` epochs, step by step; 'plateau' takes 0.3 of the rate after
+        more than 5 epochs without a better loss (of the validation part, if there is one); a
+        schedule of `backlit.training`, such as ``StepDecay(every=1, factor=0.95)``; or a function
+        ``f(epoch, epochs)`` of your own that returns what multiplies the rate.
     learning_rate_init : float, default=0.001
-        The learning rate at the start. For 'sgd' and 'adam'.
+        The learning rate at the start. For all solvers but 'lbfgs'.
     power_t : float, default=0.5
         The exponent of 'invscaling'.
     max_iter : int, default=200
@@ -73,27 +84,28 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     validation_fraction : float, default=0.1
         The share of the examples that is held out for `early_stopping`.
     beta_1, beta_2 : float, default=0.9 and 0.999
-        How much of the running means of the gradient and of its square is kept. For 'adam'.
+        How much of the running means of the gradient and of its square is kept. For 'adam' and
+        'adamw'.
     epsilon : float, default=1e-8
-        Keeps the quotient finite. For 'adam'.
+        Keeps the quotient finite. For 'adam', 'adamw' and 'rmsprop'.
     n_iter_no_change : int or inf, default=10
         Epochs without progress after which training stops (or 'adaptive' lowers the learning rate).
     max_fun : int, default=15000
         The largest number of evaluations of the loss. For 'lbfgs'.
     engine : {'auto', 'reference', 'native'}, default='auto'
         Who runs the steps: NumPy, or compiled kernels. 'auto' goes by the predicted work.
-    quantile : float, default=0.5
-        Which quantile to predict, between 0 and 1. For ``loss='quantile'``.
+    quantile : float or array-like of float, shape (n_quantiles,), default=0.5
+        Which quantile to predict, between 0 and 1, or which ones at once. For ``loss='quantile'``.
     delta : float, default=1.0
         The error from which on the loss grows linearly. For ``loss='huber'``.
     dropout : float or sequence of float, default=0.0
         The share of hidden activations that fall silent in a step, for all hidden layers or for
-        each, from 0 to below 1. For 'sgd' and 'adam'.
-    weight_decay : float, default=0.0
-        At each step, weights shrink by the learning rate times this, apart from the gradient. For
-        'sgd' and 'adam'.
+        each, from 0 to below 1. Not for 'lbfgs'.
+    weight_decay : float or None, default=None
+        At each step, weights shrink by the learning rate times this, apart from the gradient. None
+        is 0.01 for 'adamw', and else 0. Not for 'lbfgs'.
     clip_norm : float or None, default=None
-        The largest Euclidean norm that a gradient may have. For 'sgd' and 'adam'.
+        The largest Euclidean norm that a gradient may have. Not for 'lbfgs'.
     scoring : str, callable or None, default=None
         What scores the validation part: the name of one of scikit-learn's scorers, a function of
         ``(estimator, X, y)``, or 'loss' for less loss. None is R squared.
@@ -156,7 +168,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Examples seen so far, counted with each epoch anew.
     n_iter_ : int
         Epochs, or iterations of L-BFGS.
-    n_layers_, n_outputs_ : int
+    n_layers_ : int
+    n_outputs_ : int
+        Units of the output layer.
+    quantiles_ : list of float or None
+        The quantiles that are predicted, where several were asked for.
     out_activation_ : str
         Of the output layer.
     n_features_in_ : int
@@ -181,12 +197,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _parameter_constraints = {  # noqa: RUF012  (scikit-learn's base class has it so)
         **BaseMLP._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "poisson", *OTHERS})],
-        "quantile": [Interval(Real, 0, 1, closed="neither")],
+        "loss": [StrOptions({"squared_error", "poisson", *OTHERS}), callable],
+        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
         "delta": [Interval(Real, 0, None, closed="neither")],
     }
 
-    quantile: float
+    quantile: Any
     delta: float
 
     def __init__(
@@ -198,7 +214,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         solver: str = "adam",
         alpha: float = 0.0001,
         batch_size: Any = "auto",
-        learning_rate: str = "constant",
+        learning_rate: Any = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
@@ -217,10 +233,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         engine: str = "auto",
-        quantile: float = 0.5,
+        quantile: Any = 0.5,
         delta: float = 1.0,
         dropout: Any = 0.0,
-        weight_decay: float = 0.0,
+        weight_decay: float | None = None,
         clip_norm: float | None = None,
         scoring: Any = None,
         n_threads: int | None = None,
@@ -234,9 +250,25 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self._store(locals())
 
     def _output(self) -> Output:
-        option = {"quantile": self.quantile, "huber": self.delta}.get(self.loss)
+        if callable(self.loss):
+            return Output("identity", OwnLoss(self.loss))
+        quantile = self._several_quantiles() or self.quantile
+        option = {"quantile": quantile, "huber": self.delta}.get(self.loss)
         activation = "exp" if self.loss == "poisson" else "identity"
-        return Output(activation, self.loss, None if option is None else float(option))
+        return Output(activation, self.loss, option)
+
+    def _several_quantiles(self) -> tuple[float, ...] | None:
+        """Return the quantiles that are asked for, if they are several."""
+        if self.loss != "quantile" or isinstance(self.quantile, Real):
+            return None
+        quantiles = np.asarray(self.quantile)
+        numbers = quantiles.ndim == 1 and quantiles.size and quantiles.dtype.kind in "iuf"
+        if not numbers or not np.all((quantiles > 0) & (quantiles < 1)):
+            raise ValueError(
+                "quantile must be a number between 0 and 1, or a sequence of such numbers, got "
+                f"{self.quantile!r}"
+            )
+        return tuple(quantiles.tolist())
 
     def _validate_input(
         self, X: Any, y: Any, incremental: bool, reset: bool, held_out: bool = False
@@ -253,9 +285,32 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        if not held_out:
+            quantiles = self._several_quantiles()
+            self.quantiles_ = None if quantiles is None else list(quantiles)
+        if self.quantiles_ is not None:  # each target has neighbouring units, one for each quantile
+            y = np.repeat(y.reshape(len(y), -1), len(self.quantiles_), axis=1)
         return X, y
 
+    def _by_quantile(self, p: NDArray[Any]) -> NDArray[Any]:
+        """Return predictions of several quantiles, in an order in which they do not cross."""
+        assert self.quantiles_ is not None
+        p = np.sort(p.reshape(len(p), -1, len(self.quantiles_)), axis=2)
+        return p[:, :, np.argsort(np.argsort(self.quantiles_))]
+
+    def _quantile_score(self, y: NDArray[Any], p: NDArray[Any], weights: Any) -> float:
+        """Return the share of the pinball loss that is explained, the quantiles' mean."""
+        assert self.quantiles_ is not None
+        scores = [
+            d2_pinball_score(y, p[:, :, k], sample_weight=weights, alpha=quantile)
+            for k, quantile in enumerate(self.quantiles_)
+        ]
+        return float(np.mean(scores))
+
     def _plain_score(self, validation: Validation, p: NDArray[Any]) -> float:
+        if self.quantiles_ is not None:
+            y = validation.targets[:, :: len(self.quantiles_)]
+            return self._quantile_score(y, self._by_quantile(p), validation.weights)
         return r_squared(p, validation.targets, validation.weights)
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -331,7 +386,40 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Returns
         -------
         array, shape (n_samples,) or (n_samples, n_outputs)
+            Of several quantiles, of shape (n_samples, n_quantiles), and for several targets
+            (n_samples, n_targets, n_quantiles). A larger quantile is never below a smaller one.
+
+        Notes
+        -----
+        Where quantiles of the network cross, they are put in order, which never makes their loss
+        larger (V. Chernozhukov, I. Fernández-Val and A. Galichon, "Quantile and probability curves
+        without crossing", 2010).
         """
         check_is_fitted(self)
         p = self._activations(X)
+        if self.quantiles_ is not None:
+            p = self._by_quantile(p)
+            return p[:, 0] if p.shape[1] == 1 else p
         return p.ravel() if p.shape[1] == 1 else p
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R squared, the share of the variance that is explained.
+
+        Parameters
+        ----------
+        X : array or sparse matrix, shape (n_samples, n_features)
+        y : array, shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array, shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+            At most 1. Of several quantiles, the mean over them of scikit-learn's
+            `d2_pinball_score`, the share of the pinball loss that is explained.
+        """
+        check_is_fitted(self)
+        if self.quantiles_ is None:
+            return float(super().score(X, y, sample_weight))
+        y = np.asarray(y)
+        p = self.predict(X).reshape(len(y), -1, len(self.quantiles_))
+        return self._quantile_score(y.reshape(len(y), -1), p, sample_weight)

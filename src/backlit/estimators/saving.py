@@ -12,22 +12,26 @@ an estimator that was loaded begins with a fresh optimizer.
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.preprocessing import LabelBinarizer
 
 from backlit.atomic import write_atomically
+from backlit.estimators.targets import SeveralTargets
 from backlit.runs.archive import Expected, Kind, check_arrays, pack, unpack
+from backlit.training.settings import ALL_SCHEDULES, make
 
 ESTIMATOR = Kind("backlit-estimator", 1, ("class", "dtype", "sizes", "parameters", "fitted"))
 # What a fit notes, where it is there. Each is a number, a text, None, or a list of these.
 FITTED = (
     "n_features_in_", "n_iter_", "t_", "n_layers_", "n_outputs_", "out_activation_", "engine_",
     "loss_", "best_loss_", "loss_curve_", "validation_scores_", "validation_loss_curve_",
-    "best_validation_score_", "best_epoch_", "_no_improvement_count",
+    "best_validation_score_", "best_epoch_", "_no_improvement_count", "quantiles_",
     "seeds_", "seed_scores_", "seed_score_mean_", "seed_score_interval_",
 )  # fmt: skip
 TARGETS = ("binary", "multiclass", "multilabel-indicator")
@@ -55,8 +59,12 @@ def save(estimator: Any, path: Path | str) -> None:
         fitted["feature_names_in_"] = estimator.feature_names_in_.tolist()
     if hasattr(estimator, "classes_"):
         binarizer = estimator._label_binarizer
-        fitted["classes_"] = binarizer.classes_.tolist()
-        fitted["classes_dtype"] = binarizer.classes_.dtype.str
+        several = isinstance(binarizer, SeveralTargets)
+        each = binarizer.classes_ if several else [binarizer.classes_]
+        names, dtypes = [c.tolist() for c in each], [c.dtype.str for c in each]
+        fitted["classes_"], fitted["classes_dtype"] = (
+            (names, dtypes) if several else (names[0], dtypes[0])
+        )
         fitted["y_type"] = binarizer.y_type_
     facts = {
         "class": type(estimator).__name__,
@@ -174,20 +182,34 @@ def _from_bytes(content: bytes) -> Any:
     return estimator
 
 
-def _binarizer(classes: Any, dtype: Any, y_type: Any) -> LabelBinarizer:
+def _binarizer(classes: Any, dtype: Any, y_type: Any) -> LabelBinarizer | SeveralTargets:
     """Return what turns classes into outputs, as the fit had made it."""
-    if not isinstance(classes, list) or y_type not in TARGETS:
-        raise ValueError(f"the classes {classes!r} or their kind {y_type!r} are not valid")
+    if y_type == SeveralTargets.y_type_:
+        if not isinstance(classes, list) or not isinstance(dtype, list):
+            raise ValueError(f"the classes {classes!r} of several targets are not valid")
+        if len(classes) != len(dtype):
+            raise ValueError(f"there are {len(classes)} targets, and dtypes of {len(dtype)}")
+        each = zip(classes, dtype, strict=True)
+        return SeveralTargets([_classes(*one) for one in each])
+    if y_type not in TARGETS:
+        raise ValueError(f"the kind of target {y_type!r} is not valid")
+    known = _classes(classes, dtype)
+    binarizer = LabelBinarizer()
+    if y_type == "multilabel-indicator":
+        return binarizer.fit(np.eye(len(known), dtype=int))
+    return binarizer.fit(known)
+
+
+def _classes(classes: Any, dtype: Any) -> NDArray[Any]:
+    if not isinstance(classes, list):
+        raise ValueError(f"the classes {classes!r} are not valid")
     try:
         kind = np.dtype(dtype).kind
     except TypeError:
         kind = "?"
     if kind not in "iufbUO" or (kind == "O" and {type(name) for name in classes} != {str}):
         raise ValueError(f"classes must be numbers, booleans or texts, not of dtype {dtype!r}")
-    binarizer = LabelBinarizer()
-    if y_type == "multilabel-indicator":
-        return binarizer.fit(np.eye(len(classes), dtype=int))
-    return binarizer.fit(np.array(classes, dtype))
+    return np.array(classes, dtype)
 
 
 # ----- JSON, with the few values that it lacks ---------------------------------------------------
@@ -206,6 +228,9 @@ def _to_json(value: Any, name: str) -> Any:
         return {"tuple": [_to_json(part, name) for part in value]}
     if isinstance(value, list):
         return [_to_json(part, name) for part in value]
+    for kind, made in ALL_SCHEDULES.items():
+        if type(value) is made:
+            return {"schedule": {"name": kind, **asdict(value)}}
     if isinstance(value, dict):
         return {"dict": [[_to_json(part, name) for part in pair] for pair in value.items()]}
     raise ValueError(
@@ -224,6 +249,8 @@ def _of_json(value: Any) -> Any:
             return float(inside)
         if kind == "tuple" and isinstance(inside, list):
             return tuple(_of_json(inside))
+        if kind == "schedule":
+            return make("schedule", inside, ALL_SCHEDULES)
         if kind == "dict" and isinstance(inside, list):
             pairs = _of_json(inside)
             if all(type(pair) is list and len(pair) == 2 and _is_key(pair[0]) for pair in pairs):

@@ -10,6 +10,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from backlit.estimators.outputs import HIDDEN
+from backlit.estimators.schedules import NAMED
+from backlit.training.schedules import ReduceOnPlateau
 
 
 class Settings(BaseEstimator):
@@ -21,10 +23,14 @@ class Settings(BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(HIDDEN)), list, tuple],
-        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+        "solver": [StrOptions({"lbfgs", "sgd", "adam", "adamw", "rmsprop", "rprop"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate": [
+            StrOptions({"constant", "invscaling", "adaptive", *NAMED}),
+            callable,
+            ReduceOnPlateau,
+        ],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "power_t": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -48,7 +54,7 @@ class Settings(BaseEstimator):
         "engine": [StrOptions({"auto", "reference", "native"})],
         "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
         "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left"), None],
         "scoring": [str, callable, None],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "callbacks": [callable, list, tuple, None],
@@ -64,11 +70,11 @@ class Settings(BaseEstimator):
     solver: str
     alpha: float
     batch_size: Any
-    learning_rate: str
+    learning_rate: Any
     learning_rate_init: float
     power_t: float
     max_iter: int
-    loss: str
+    loss: Any
     shuffle: bool
     random_state: Any
     tol: float
@@ -86,7 +92,7 @@ class Settings(BaseEstimator):
     engine: str
     dropout: Any
     clip_norm: float | None
-    weight_decay: float
+    weight_decay: float | None
     scoring: Any
     n_threads: int | None
     callbacks: Any

@@ -90,7 +90,9 @@ def fit_by_batches(
     estimator.__dict__.pop("_interrupted", None)
     tasks.train_on(rows, X)
     optimizer = _optimizer_for(estimator, theta, incremental or interrupted is not None)
-    size = batch_size_for(estimator.batch_size, len(data))
+    # The sign of a small batch's derivative is chance, and Rprop goes by signs.
+    whole = estimator.solver == "rprop" and estimator.batch_size == "auto"
+    size = len(data) if whole else batch_size_for(estimator.batch_size, len(data))
     most = 1 if incremental else estimator.max_iter
     estimator.engine_ = choose_engine(
         estimator.engine, model, optimizer.rule, data, size, most, theta.dtype

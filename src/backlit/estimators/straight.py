@@ -77,7 +77,7 @@ class _Writer:
         self.constants: dict[int, str] = {}
         for value, array in (*program.captured.items(), *program.fixed.items()):
             self.known[self.name(value)] = array
-        self.last = _last_read(program)
+        self.last = program.last_read()
         self.memory = _Memory(program, [program.inputs[k] for k in given_away])
 
     def lines(self) -> list[str]:
@@ -144,18 +144,6 @@ class _Writer:
                 self.names[output] = self.names.pop(target)
                 return [f"{self.names[output]} {sign}= {text}"]
         return []
-
-
-def _last_read(program: Program) -> dict[Value, list[Value]]:
-    """Return the values that are not needed after the instruction with an output."""
-    kept = {*program.inputs, *program.captured, *program.fixed, *program.output_values()}
-    last: dict[Value, list[Value]] = {}
-    for instruction in reversed(program.instructions):
-        for value in (*instruction.operands(), instruction.output):
-            if value not in kept:
-                kept.add(value)
-                last.setdefault(instruction.output, []).append(value)
-    return last
 
 
 class _Memory:

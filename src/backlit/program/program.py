@@ -64,3 +64,17 @@ class Program:
     def output_values(self) -> list[Value]:
         """Return the leaves of `outputs`."""
         return tree.leaves(self.outputs)
+
+    def last_read(self) -> dict[Value, list[Value]]:
+        """Return which values nobody needs any more after an instruction, by its output.
+
+        Inputs, captured arrays and outputs are not among them.
+        """
+        kept = {*self.inputs, *self.captured, *self.fixed, *self.output_values()}
+        last: dict[Value, list[Value]] = {}
+        for instruction in reversed(self.instructions):
+            for value in (*instruction.operands(), instruction.output):
+                if value not in kept:
+                    kept.add(value)
+                    last.setdefault(instruction.output, []).append(value)
+        return last
