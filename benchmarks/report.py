@@ -2,10 +2,10 @@
 
     python -m pip install '.[bench]' && python benchmarks/report.py --run --data FOLDER
 
-With ``--run``, all benchmarks are run first, which takes an hour or so on a quiet machine; FOLDER
-holds MNIST (see time_to_accuracy.py; without it, that one is left out). Their results are JSON
-files in the folder ``--results``, and without ``--run`` those that are there are taken. Every
-figure of the page comes from them.
+With ``--run``, all benchmarks are run first, which takes two hours or so on a quiet machine; FOLDER
+holds MNIST and california.csv.gz (see time_to_accuracy.py and estimators.py; without it, these two
+are left out). Their results are JSON files in the folder ``--results``, and without ``--run`` those
+that are there are taken. Every figure of the page comes from them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import cold_start
+import estimators
 import scaling
 import time_to_accuracy
 import training_step
@@ -26,7 +27,8 @@ from peers import OURS, PEERS
 from timing import machine_text, say, seconds_text, unsteady
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ("training_step", "time_to_accuracy", "cold_start", "scaling")
+NAMES = ("training_step", "time_to_accuracy", "estimators", "cold_start", "scaling")
+WITH_DATA = ("time_to_accuracy", "estimators")
 OTHERS = tuple(name for name in PEERS if name not in OURS)
 SLOWER, FASTER = "#0072B2", "#D55E00"  # of M. Okabe and K. Ito's colours, told apart by all
 
@@ -138,6 +140,36 @@ def accuracy_section(document: dict[str, Any]) -> str:
     )
 
 
+def estimators_section(document: dict[str, Any]) -> str:
+    """Return the tables of estimators.py."""
+    rows = document["rows"]
+    times = [
+        [task.label, *estimators.times(rows[name]), f"{task.floor:g}x"]
+        for name, task in estimators.TASKS.items()
+        if name in rows
+    ]
+    starts = [
+        [task.label, *estimators.start(rows[name])]
+        for name, task in estimators.TASKS.items()
+        if name in rows
+    ]
+    ready = rows.get("one-row", {}).get("auto", {}).get("predictor")
+    prepared = f"`predictor()` needs {seconds_text(ready)} for one row.\n" if ready else ""
+    return (
+        f"## The estimators\n\n{_about(document)}\n"
+        "scikit-learn's time for a fit, or for a prediction, and how many times as long as Backlit "
+        "it takes: as Backlit comes (`auto`), with the engine that it chooses; with "
+        '`engine="native"`; and as it comes where nothing is compiled. Beside them stands the '
+        "least that the better of these is to be. Medians of "
+        f"{document['settings']['rounds']} rounds, each side in a process of its own, in turn; not "
+        "counted is the first call of a process.\n\n"
+        f"{markdown(['', *estimators.TIMES], times)}\n\n{prepared}\n"
+        "How much later than scikit-learn a new process has its first fit, from the import on; and "
+        "the process's largest resident set:\n\n"
+        f"{markdown(['', *estimators.START], starts)}\n"
+    )
+
+
 def cold_section(document: dict[str, Any]) -> str:
     """Return the tables of cold_start.py."""
     imports = [[cold_start.IMPORTS[name][0], seconds_text(each["seconds"])]
@@ -199,6 +231,7 @@ def _about(document: dict[str, Any]) -> str:
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "training_step": step_section,
     "time_to_accuracy": accuracy_section,
+    "estimators": estimators_section,
     "cold_start": cold_section,
     "scaling": scaling_section,
 }
@@ -289,12 +322,12 @@ def main() -> None:
     options.results.mkdir(parents=True, exist_ok=True)
     if options.run:
         for name in NAMES:
-            if name == "time_to_accuracy" and options.data is None:
+            if name in WITH_DATA and options.data is None:
                 say(f"{name}.py is left out: it needs --data FOLDER")
                 continue
             command = [sys.executable, str(Path(__file__).parent / f"{name}.py")]
             command += ["--json", str(options.results / f"{name}.json")]
-            if name == "time_to_accuracy":
+            if name in WITH_DATA:
                 command += ["--data", str(options.data)]
             subprocess.run(command, check=True)
     documents = {}

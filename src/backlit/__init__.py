@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from backlit.autodiff.recording import backward, record
     from backlit.estimators.classifier import MLPClassifier
     from backlit.estimators.regressor import MLPRegressor
+    from backlit.estimators.saving import load
     from backlit.execution.reference import watch
     from backlit.fitting.fit import fit
     from backlit.fitting.predict import predict
@@ -57,6 +58,7 @@ _HOMES = {
     "watch": "execution.reference",
     "MLPClassifier": "estimators.classifier",
     "MLPRegressor": "estimators.regressor",
+    "load": "estimators.saving",
     "fit": "fitting.fit",
     "resume": "fitting.resume",
     "predict": "fitting.predict",
@@ -89,6 +91,7 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "load",
     "predict",
     "read_table",
     "record",

@@ -7,7 +7,8 @@ import pytest
 from sklearn.datasets import load_iris, make_multilabel_classification
 from sklearn.exceptions import NotFittedError
 
-from backlit.estimators import MLPClassifier, MLPRegressor, load
+from backlit import load
+from backlit.estimators import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -59,7 +59,7 @@ def test_many_rows_are_predicted_as_few_are(monkeypatch):
     model = linear([3.0, -1.0], [0.5, 0.0], ["a", "b"])
     rows = {"x": rng.normal(10, 2, size=10)}
     at_once = model.outputs(rows)
-    monkeypatch.setattr(module, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(module, "block_rows", lambda shapes: 3)
     assert np.array_equal(model.outputs(rows), at_once)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from numbers import Real
 from pathlib import Path
 from typing import Any, Self
@@ -12,22 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from backlit.estimators import quasi_newton, saving
+from backlit.estimators import quasi_newton
 from backlit.estimators.compatible import Model, initial_theta
 from backlit.estimators.interruption import Interrupted
 from backlit.estimators.optimizers import Adam, Counted, Momentum, Optimizer, Rule
 from backlit.estimators.outputs import HIDDEN, Output
 from backlit.estimators.own_loss import OwnLoss, check_own_loss
-from backlit.estimators.prediction import activate
+from backlit.estimators.prediction import Layer, is_plain, outputs
+from backlit.estimators.predictor import Predictor
 from backlit.estimators.schedules import schedule_for
 from backlit.estimators.seeds import fit_seeds
 from backlit.estimators.settings import Settings, per_layer
 from backlit.estimators.stochastic import Note, examples_for, fit_by_batches, flat, random_for
 from backlit.estimators.tasks import Tasks
 from backlit.estimators.validation import Validation
+from backlit.estimators.weights import begin
 from backlit.execution.blas import one_thread
 from backlit.training.optimizers import AdamW, RMSProp, Rprop
 
@@ -57,6 +59,10 @@ class BaseMLP(CallbackSupportMixin, Settings, ABC):
     @abstractmethod
     def _plain_score(self, validation: Validation, p: NDArray[Any]) -> float:
         """Return the default score of the output layer's activations on validation data."""
+
+    @abstractmethod
+    def _responses(self) -> dict[str, Callable[[NDArray[Any]], Any]]:
+        """Return what each method makes of the output layer's activations."""
 
     def _weighted(self, y: Any, sample_weight: Any, incremental: bool) -> Any:
         """Return the weight of each example, or None."""
@@ -181,7 +187,8 @@ class BaseMLP(CallbackSupportMixin, Settings, ABC):
 
     def _check_own_loss(self, output: Output, X: Any, y: NDArray[Any]) -> None:
         dtype = self.coefs_[-1].dtype
-        z = np.asarray(self._pre_activations(X, self.coefs_, self.intercepts_), dtype)
+        *hidden, (W, b, _) = self._networks()[0]
+        z = outputs(X, [*hidden, (W, b, "identity")]).astype(dtype, copy=False)
         check_own_loss(output, z, y if y.dtype == bool else y.astype(dtype))
 
     def _initialize(self, sizes: list[int], dtype: Any, random: np.random.RandomState) -> None:
@@ -194,7 +201,11 @@ class BaseMLP(CallbackSupportMixin, Settings, ABC):
         one = isinstance(self.activation, str)
         names = [self.activation] if one else [*model.activations] or ["identity"]
         before = (names + names[-1:] * len(sizes))[: len(sizes) - 1]
-        theta = initial_theta(model, before, random).astype(dtype, copy=False)
+        theta = initial_theta(model, before, random)
+        self.__dict__.pop("output_is_new_", None)
+        if self.start is not None:
+            theta, self.output_is_new_ = begin(model, theta, self.start)
+        theta = theta.astype(dtype, copy=False)
         self._set_parameters(model, theta)
         if self.solver in STOCHASTIC:
             self._begin_record()
@@ -317,30 +328,70 @@ class BaseMLP(CallbackSupportMixin, Settings, ABC):
     def _activations(self, X: Any, check_input: bool = True) -> NDArray[Any]:
         """Return the activations of the output layer."""
         if check_input and not getattr(self, "_scoring", False):
-            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        if not hasattr(self, "seed_coefs_"):
-            return self._activate_outputs(self._pre_activations(X, self.coefs_, self.intercepts_))
-        networks = zip(self.seed_coefs_, self.seed_intercepts_, strict=True)
-        each = [self._activate_outputs(self._pre_activations(X, *network)) for network in networks]
+            named = hasattr(self, "feature_names_in_")
+            if named or not is_plain(X, self.n_features_in_):
+                X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        each = [self._completed(outputs(X, layers)) for layers in self._networks()]
+        if len(each) == 1:
+            return each[0]
         mean: NDArray[Any] = np.mean(each, axis=0)
         return mean
 
-    def _pre_activations(self, X: Any, coefs: Any, intercepts: Any) -> NDArray[Any]:
-        """Return the pre-activations of the output layer."""
-        names = (*per_layer("activation", self.activation, len(coefs) - 1, str), "identity")
-        a = X
-        for W, b, name in zip(coefs, intercepts, names, strict=True):
-            a = safe_sparse_dot(a, W)
-            a += b
-            a = activate(name, a)
-        return a
+    def _networks(self) -> list[list[Layer]]:
+        """Return the layers of the network; of several, where predictions are their means."""
+        networks = [(self.coefs_, self.intercepts_)]
+        if hasattr(self, "seed_coefs_"):
+            networks = list(zip(self.seed_coefs_, self.seed_intercepts_, strict=True))
+        names = per_layer("activation", self.activation, len(self.coefs_) - 1, str)
+        names = (*names, self._last_activation())
+        return [list(zip(*network, names, strict=True)) for network in networks]
 
-    def _activate_outputs(self, z: NDArray[Any]) -> NDArray[Any]:
-        """Return the activations of the output layer; its pre-activations may be overwritten."""
-        return activate(self.out_activation_, z)
+    def _last_activation(self) -> str:
+        """Return the activation of the last layer, as far as it goes by unit or by row."""
+        return self.out_activation_
+
+    def _completed(self, p: NDArray[Any]) -> NDArray[Any]:
+        """Return the activations of the output layer from what a network comes to."""
+        return p
+
+    def _check_is_fitted(self) -> None:
+        if not hasattr(self, "coefs_"):  # scikit-learn's own check takes as long as a prediction
+            check_is_fitted(self)
+
+    def predictor(self, response_method: str = "predict", rows: int | None = None) -> Predictor:
+        """Make prediction ready for inputs of one shape, to be called many times.
+
+        A call takes a small part of the time that `predict` takes for a single row: kernels are
+        chosen, and memory is laid out, once.
+
+        Parameters
+        ----------
+        response_method : {"predict", "predict_proba"}, default "predict"
+            What to return.
+        rows : int or None, default None
+            How many rows an input has; None for a single row without an axis of its own.
+
+        Returns
+        -------
+        Predictor
+            A function of an array of shape (n_features,), or (rows, n_features). It has the weights
+            of now.
+
+        Raises
+        ------
+        NotFittedError
+            If there are no weights yet.
+        ValueError
+            If there is no such method, or ``rows`` is not valid.
+        """
+        check_is_fitted(self)
+        return Predictor(self, response_method, rows)
 
     def save(self, path: Path | str) -> None:
-        """Write the fitted estimator to a file that holds data only; `backlit.estimators.load`.
+        """Write the fitted estimator to a file that holds data only, for `backlit.load`.
+
+        Weights, parameters and what the fit noted are in it; the optimizer's state and the weights
+        that ``start`` holds are not.
 
         Parameters
         ----------
@@ -357,8 +408,20 @@ class BaseMLP(CallbackSupportMixin, Settings, ABC):
         OSError
             If the file cannot be written.
         """
+        from backlit.estimators import saving  # what it needs takes time to import
+
         check_is_fitted(self)
         saving.save(self, path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: all but the optimizer's state, which outweighs the weights.
+
+        It is there with ``keep_optimizer=True``, and where an interrupted fit needs it to go on.
+        """
+        state: dict[str, Any] = super().__getstate__()
+        if not getattr(self, "keep_optimizer", False) and "_interrupted" not in state:
+            state.pop("_optimizer", None)
+        return state
 
     def _has_epochs(self) -> bool:
         if self.solver not in STOCHASTIC:

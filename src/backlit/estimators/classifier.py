@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
@@ -18,7 +19,7 @@ from sklearn.utils.multiclass import (
     type_of_target,
     unique_labels,
 )
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from backlit.estimators.base import BaseMLP
 from backlit.estimators.outputs import Output, slices
@@ -149,6 +150,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     label_smoothing : float, default=0.0
         From 0 to below 1: the share of the truth that is spread evenly over all classes of a
         target, or over yes and no of a label.
+    start : Weights or None, default=None
+        The weights to begin with, in place of drawn ones: `backlit.estimators.weights_of` takes
+        them out of a fitted model. Inputs, hidden layers and activations must be the same. The
+        output layer is drawn where it has another number of outputs or another activation.
 
     Attributes
     ----------
@@ -195,6 +200,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Where the inputs have names.
     engine_ : {'reference', 'native'}
         Who ran the steps.
+    output_is_new_ : bool
+        With `start`: whether the output layer was drawn.
 
     See Also
     --------
@@ -264,6 +271,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         stratify: Any = "binary",
         loss: Any = "log_loss",
         label_smoothing: float = 0.0,
+        start: Any = None,
     ) -> None:
         self._store(locals())
 
@@ -333,7 +341,24 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """Return the classes that activations of the output layer stand for."""
         if isinstance(self._label_binarizer, SeveralTargets):
             return self._label_binarizer.inverse_transform(p)
+        # As the binarizer does it, which needs twice the time of a prediction to look at one row.
+        if self._label_binarizer.y_type_ == "multiclass":
+            return self.classes_[np.argmax(p, axis=1)]
+        if self._label_binarizer.y_type_ == "binary" and len(self.classes_) == 2:
+            return self.classes_[(p.ravel() > 0.5).astype(np.intp)]
         return self._label_binarizer.inverse_transform(p.ravel() if p.shape[1] == 1 else p)
+
+    def _probabilities(self, p: NDArray[Any]) -> Any:
+        """Return the probabilities of all classes or labels; of several targets, a list."""
+        if isinstance(self._label_binarizer, SeveralTargets):
+            return [p[:, block] for block in slices(self._label_binarizer.blocks)]
+        if p.shape[1] == 1:
+            p = p.ravel()
+            return np.vstack([1 - p, p]).T
+        return p
+
+    def _responses(self) -> dict[str, Callable[[NDArray[Any]], Any]]:
+        return {"predict": self._labels, "predict_proba": self._probabilities}
 
     def _plain_score(self, validation: Validation, p: NDArray[Any]) -> float:
         if len(self.classes_) == 1:
@@ -428,7 +453,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         array, shape (n_samples,), (n_samples, n_labels) or (n_samples, n_targets)
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         found: NDArray[Any] = self._labels(self._activations(X))
         return found
 
@@ -445,14 +470,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             In the order of `classes_`. Of labels, each is by itself, and they need not sum to 1. Of
             several targets, a list of such arrays.
         """
-        check_is_fitted(self)
-        p = self._activations(X)
-        if isinstance(self._label_binarizer, SeveralTargets):
-            return [p[:, block] for block in slices(self._label_binarizer.blocks)]
-        if p.shape[1] == 1:
-            p = p.ravel()
-            return np.vstack([1 - p, p]).T
-        return p
+        self._check_is_fitted()
+        return self._probabilities(self._activations(X))
 
     def predict_log_proba(self, X: Any) -> Any:
         """Predict logarithms of probabilities.
@@ -486,18 +505,22 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             Of labels and of several targets, an example is right where all of its labels or targets
             are, as of scikit-learn's `MultiOutputClassifier`.
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         if not isinstance(self._label_binarizer, SeveralTargets):
             return float(super().score(X, y, sample_weight))
         right = np.all(self.predict(X) == np.asarray(y), axis=1)
         return float(np.average(right, weights=sample_weight))
 
-    def _activate_outputs(self, z: NDArray[Any]) -> NDArray[Any]:
-        if not isinstance(self._label_binarizer, SeveralTargets):
-            return super()._activate_outputs(z)
-        for block in slices(self._label_binarizer.blocks):
-            z[:, block] = activate("softmax", z[:, block])
-        return z
+    def _last_activation(self) -> str:
+        if isinstance(self._label_binarizer, SeveralTargets):
+            return "identity"  # each target has a softmax of its own
+        return super()._last_activation()
+
+    def _completed(self, p: NDArray[Any]) -> NDArray[Any]:
+        if isinstance(self._label_binarizer, SeveralTargets):
+            for block in slices(self._label_binarizer.blocks):
+                p[:, block] = activate("softmax", p[:, block])
+        return p
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

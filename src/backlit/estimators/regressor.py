@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
@@ -12,7 +13,7 @@ from sklearn.metrics import d2_pinball_score
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from backlit.estimators.base import BaseMLP
 from backlit.estimators.outputs import OTHERS, Output
@@ -134,6 +135,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     seed_choice : {'best', 'average'}, default='best'
         Which of them are kept: the one with the highest score, or all, so that predictions are
         means of outputs. `coefs_` are those of the best in either case.
+    start : Weights or None, default=None
+        The weights to begin with, in place of drawn ones: `backlit.estimators.weights_of` takes
+        them out of a fitted model. Inputs, hidden layers and activations must be the same. The
+        output layer is drawn where it has another number of outputs or another activation.
 
     Attributes
     ----------
@@ -180,6 +185,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Where the inputs have names.
     engine_ : {'reference', 'native'}
         Who ran the steps.
+    output_is_new_ : bool
+        With `start`: whether the output layer was drawn.
 
     See Also
     --------
@@ -246,6 +253,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         keep_random_state: bool = False,
         n_seeds: int = 1,
         seed_choice: str = "best",
+        start: Any = None,
     ) -> None:
         self._store(locals())
 
@@ -291,6 +299,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if self.quantiles_ is not None:  # each target has neighbouring units, one for each quantile
             y = np.repeat(y.reshape(len(y), -1), len(self.quantiles_), axis=1)
         return X, y
+
+    def _numbers(self, p: NDArray[Any]) -> NDArray[Any]:
+        """Return the predictions that activations of the output layer stand for."""
+        if self.quantiles_ is not None:
+            p = self._by_quantile(p)
+            return p[:, 0] if p.shape[1] == 1 else p
+        return p.ravel() if p.shape[1] == 1 else p
+
+    def _responses(self) -> dict[str, Callable[[NDArray[Any]], Any]]:
+        return {"predict": self._numbers}
 
     def _by_quantile(self, p: NDArray[Any]) -> NDArray[Any]:
         """Return predictions of several quantiles, in an order in which they do not cross."""
@@ -395,12 +413,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         larger (V. Chernozhukov, I. Fernández-Val and A. Galichon, "Quantile and probability curves
         without crossing", 2010).
         """
-        check_is_fitted(self)
-        p = self._activations(X)
-        if self.quantiles_ is not None:
-            p = self._by_quantile(p)
-            return p[:, 0] if p.shape[1] == 1 else p
-        return p.ravel() if p.shape[1] == 1 else p
+        self._check_is_fitted()
+        return self._numbers(self._activations(X))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R squared, the share of the variance that is explained.
@@ -417,7 +431,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             At most 1. Of several quantiles, the mean over them of scikit-learn's
             `d2_pinball_score`, the share of the pinball loss that is explained.
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         if self.quantiles_ is None:
             return float(super().score(X, y, sample_weight))
         y = np.asarray(y)

@@ -5,8 +5,9 @@ An archive (see ``backlit.runs.archive``) of
     facts     the class, its parameters, and what the fit noted
     arrays    weights and biases
 
-The optimizer's state is not in it, so that a file has the size of the parameters; `partial_fit` of
-an estimator that was loaded begins with a fresh optimizer.
+The optimizer's state and the weights that ``start`` holds are not in it, so that a file has the
+size of the parameters: `partial_fit` of an estimator that was loaded begins with a fresh optimizer,
+and its ``start`` is None.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ FITTED = (
     "n_features_in_", "n_iter_", "t_", "n_layers_", "n_outputs_", "out_activation_", "engine_",
     "loss_", "best_loss_", "loss_curve_", "validation_scores_", "validation_loss_curve_",
     "best_validation_score_", "best_epoch_", "_no_improvement_count", "quantiles_",
-    "seeds_", "seed_scores_", "seed_score_mean_", "seed_score_interval_",
+    "seeds_", "seed_scores_", "seed_score_mean_", "seed_score_interval_", "output_is_new_",
 )  # fmt: skip
 TARGETS = ("binary", "multiclass", "multilabel-indicator")
 
@@ -71,7 +72,8 @@ def save(estimator: Any, path: Path | str) -> None:
         "dtype": coefs[0].dtype.name,
         "sizes": [*(W.shape[0] for W in coefs), coefs[-1].shape[1]],
         "parameters": {
-            name: _to_json(value, name) for name, value in estimator.get_params().items()
+            name: None if name == "start" else _to_json(value, name)
+            for name, value in estimator.get_params().items()
         },
         "fitted": {name: _to_json(value, name) for name, value in fitted.items()},
     }
@@ -112,12 +114,13 @@ def load(path: Path | str) -> Any:
     --------
     >>> import pathlib, tempfile
     >>> import numpy as np
-    >>> from backlit.estimators import MLPRegressor, load
+    >>> import backlit
+    >>> from backlit.estimators import MLPRegressor
     >>> regressor = MLPRegressor(solver="lbfgs", random_state=0).fit(np.eye(3), [1.0, 2.0, 4.0])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder, "regressor.backlit")
     ...     regressor.save(path)
-    ...     again = load(path)
+    ...     again = backlit.load(path)
     >>> bool(np.all(again.predict(np.eye(3)) == regressor.predict(np.eye(3))))
     True
     """

@@ -63,6 +63,7 @@ class Settings(BaseEstimator):
         "keep_random_state": ["boolean"],
         "n_seeds": [Interval(Integral, 1, None, closed="left")],
         "seed_choice": [StrOptions({"best", "average"})],
+        "start": "no_validation",  # it is looked at with the shapes, in a sentence of its own
     }
 
     hidden_layer_sizes: Any
@@ -101,6 +102,7 @@ class Settings(BaseEstimator):
     keep_random_state: bool
     n_seeds: int
     seed_choice: str
+    start: Any
 
     def _store(self, settings: dict[str, Any]) -> None:
         for name in self._get_param_names():

@@ -14,7 +14,7 @@ Library: TypeAlias = Literal["scipy", "others"]
 
 _lock = threading.Lock()
 _users: Counter[Library] = Counter()
-_limits: dict[Library, Any] = {}
+_before: dict[Library, list[int]] = {}
 
 
 @contextmanager
@@ -44,7 +44,9 @@ def one_thread(whose: Literal["all", "scipy"] = "all") -> Iterator[None]:
         for library in libraries:
             _users[library] += 1
             if _users[library] == 1:
-                _limits[library] = _controller(library).limit(limits=1)
+                found = _controllers(library)
+                _before[library] = [each.get_num_threads() for each in found]
+                _set(found, [1] * len(found))
     try:
         yield
     finally:
@@ -52,17 +54,22 @@ def one_thread(whose: Literal["all", "scipy"] = "all") -> Iterator[None]:
             for library in libraries:
                 _users[library] -= 1
                 if _users[library] == 0:
-                    _limits.pop(library).restore_original_limits()
+                    _set(_controllers(library), _before.pop(library))
+
+
+def _set(controllers: list[Any], counts: list[int]) -> None:
+    # threadpoolctl's own limits take five times as long, which counts where one row is predicted.
+    for controller, count in zip(controllers, counts, strict=True):
+        controller.set_num_threads(count)
 
 
 @cache
-def _controller(library: Library) -> Any:
+def _controllers(library: Library) -> list[Any]:
     """Return what sets the number of threads; made once, since it looks through all libraries."""
     import scipy.linalg.cython_blas  # noqa: F401  (now, so that its BLAS is found)
     from threadpoolctl import ThreadpoolController
 
-    every = ThreadpoolController().select(user_api="blas")
-    paths = [found.filepath for found in every.lib_controllers]
-    own = [path for path in paths if Path(path).parent.name.startswith("scipy")] or paths
-    others = [path for path in paths if path not in own]
-    return every.select(filepath=own if library == "scipy" else others)
+    every = ThreadpoolController().select(user_api="blas").lib_controllers
+    every = [found for found in every if found.get_num_threads() is not None]
+    own = [each for each in every if Path(each.filepath).parent.name.startswith("scipy")] or every
+    return own if library == "scipy" else [each for each in every if each not in own]

@@ -213,7 +213,21 @@ class Network:
         array, shape (..., outputs)
             For ``"binary_log_loss"``, of shape (..., 2): the probabilities of both classes.
         """
-        output = self.forward(parameters, x)
+        return self.answer(self.forward(parameters, x))
+
+    def answer(self, output: Any) -> Any:
+        """Return what pre-activations of the output layer stand for.
+
+        Parameters
+        ----------
+        output : array, shape (..., outputs)
+            As `forward` gives it.
+
+        Returns
+        -------
+        array, shape (..., outputs)
+            As `predict` gives it.
+        """
         if self.loss == "log_loss":
             return softmax(output)
         if self.loss == "binary_log_loss":

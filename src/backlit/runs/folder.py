@@ -28,6 +28,7 @@ from backlit.runs.epochs_file import EpochsFile
 from backlit.runs.lock import LOCK, locked
 from backlit.runs.model import Model
 from backlit.runs.model_file import load_model, save_model
+from backlit.runs.row import RowPredictor
 from backlit.tables.table import Table
 from backlit.training.loop import initial_state
 from backlit.training.parameters import Layout
@@ -125,6 +126,10 @@ class Run:
     def predict(self, rows: Table | Mapping[str, Any]) -> NDArray[Any]:
         """Predict the class, or the number, of each row; see `Model.predict`."""
         return self.model().predict(rows)
+
+    def predictor(self) -> RowPredictor:
+        """Make the prediction of single rows ready; see `Model.predictor`."""
+        return self.model().predictor()
 
     def state(self, settings: Settings) -> State:
         """Read where training stands.

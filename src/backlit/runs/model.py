@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from backlit.execution.blas import one_thread
 from backlit.networks.network import Network, Parameters
+from backlit.runs.row import RowPredictor
 from backlit.tables.columns import Numbers
 from backlit.tables.preparation import Preparation
 from backlit.tables.table import Table
 from backlit.tables.task import Task
 from backlit.tables.wording import counted
-
-ROWS_AT_ONCE = 16_384  # bounds the memory that hidden layers take
+from backlit.training.forward import block_rows, in_blocks
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,13 +132,29 @@ class Model:
         """
         table = rows if isinstance(rows, Table) else Table.from_columns(rows)
         x = self.preparation.apply(table, self.parameters["W1"].dtype)
-        starts = range(0, max(len(x), 1), ROWS_AT_ONCE)
+        shapes = [shape for shape in self.network.shapes.values() if len(shape) == 2]
         with one_thread(), np.errstate(over="ignore", invalid="ignore"):
-            parts = [self.network.predict(self.parameters, x[i : i + ROWS_AT_ONCE]) for i in starts]
-        outputs = np.concatenate(parts)
+            outputs = in_blocks(
+                lambda rows: self.network.predict(self.parameters, rows),
+                x, block_rows(shapes), sum(map(math.prod, shapes)),
+            )  # fmt: skip
+        return self.in_units(outputs)
+
+    def in_units(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Return the network's answers in the units of the target; probabilities as they are."""
         if self.task.kind == "classes":
             return outputs
         return outputs.astype(np.float64) * self.target_scale + self.target_mean
+
+    def predictor(self) -> RowPredictor:
+        """Make the prediction of single rows ready, to be called many times.
+
+        Returns
+        -------
+        RowPredictor
+            A function of a row: a mapping from the names of columns to values.
+        """
+        return RowPredictor(self)
 
     def choose(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return the prediction that `outputs` stand for; shape (rows,)."""

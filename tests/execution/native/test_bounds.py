@@ -395,6 +395,8 @@ def test_an_index_in_the_data_that_is_out_of_range_is_an_error_and_a_negative_on
         k[3] = wrong
         with pytest.raises(IndexError, match="an index in the data of a program is out"):
             executable.run(A, k)
+        with pytest.raises(IndexError, match="an index in the data of a program is out"):
+            executable.table.alone()()
     assert np.array_equal(executable.run(A, K), np.take_along_axis(A, K, 1))
 
 
