@@ -275,6 +275,11 @@ class BaseMLP(CallbackSupportMixin, Settings, ABC):
                     f"{name} is used after epochs and steps, and solver='lbfgs' has neither; use "
                     "solver='adam' or 'sgd'"
                 )
+        if self.record != "off":
+            raise ValueError(
+                "record watches steps of single batches, and solver='lbfgs' makes none; use "
+                "solver='adam' or 'sgd', or set record='off'"
+            )
         options = {
             "maxfun": self.max_fun,
             "maxiter": self.max_iter,

@@ -154,6 +154,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         The weights to begin with, in place of drawn ones: `backlit.estimators.weights_of` takes
         them out of a fitted model. Inputs, hidden layers and activations must be the same. The
         output layer is drawn where it has another number of outputs or another activation.
+    record : {'off', 'light'}, default='off'
+        Whether to watch what the steps compute. Then `insight_` tells what backpropagation did: the
+        losses, margins and gradient norms of each example at each step are kept, in memory only,
+        and steps can be made again. The fit is the same, and takes little longer.
 
     Attributes
     ----------
@@ -202,6 +206,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Who ran the steps.
     output_is_new_ : bool
         With `start`: whether the output layer was drawn.
+    insight_ : Insight
+        What backpropagation did, with ``record='light'``; not in pickles.
 
     See Also
     --------
@@ -272,6 +278,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         loss: Any = "log_loss",
         label_smoothing: float = 0.0,
         start: Any = None,
+        record: str = "off",
     ) -> None:
         self._store(locals())
 

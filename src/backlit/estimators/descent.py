@@ -184,6 +184,7 @@ class Epochs:
                     )
             finally:  # an interrupted epoch counts as far as it went
                 self.catch_up()
+                self._show()
             if not self.after_step and time.perf_counter() - began < SECONDS_AT_ONCE / 2:
                 self.at_once = min(2 * self.at_once, len(self.starts))
             self.ctrl_c.let_through()
@@ -234,6 +235,16 @@ class Epochs:
         self.rates = self.optimizer.rates(math.ceil(len(self.data) / self.size))
         self.number += 1
         self.under_way = True
+
+    def _show(self) -> None:
+        """Let the probe, if there is one, take what it saw in the steps just made."""
+        if self.steps.probe is None:
+            return
+        number = self.steps.made - sum(len(rows) for rows, _, _ in self.steps.seen)
+        for rows, rates, seen in self.steps.seen:
+            self.steps.probe.take(self.number, number + 1, rows, rates, seen)
+            number += len(rows)
+        self.steps.seen = []
 
     def _tell(self, k: int) -> bool:
         """Tell all who want to know of a step, and say whether one of them ends the fit."""

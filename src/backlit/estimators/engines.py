@@ -21,17 +21,21 @@ from backlit.estimators.compatible import Model
 from backlit.estimators.optimizers import Rule, State
 from backlit.estimators.programs import (
     first_weights,
+    record_gradient,
     record_step,
     straight_gradient,
     straight_step,
     straight_update,
 )
+from backlit.estimators.straight import straight
 from backlit.estimators.updates import is_large, update_in_place
 from backlit.networks.dropout import dropout_key
+from backlit.program.program import Program
 from backlit.training.engines import (
     ENOUGH_SECONDS,
     SECONDS_PER_INSTRUCTION,
     SECONDS_PER_PRODUCT,
+    Probe,
     without_kernels,
 )
 
@@ -79,6 +83,10 @@ class Steps(ABC):
         After the last step.
     made : int
         The number of steps so far.
+    probe : Probe or None
+        Looks at what the steps compute.
+    seen : list of (rows, rates, arrays)
+        What the probe saw in the steps of the last `run`; see `Probe.take`.
     """
 
     def __init__(
@@ -88,6 +96,8 @@ class Steps(ABC):
         self.theta, self.state = theta, state
         self.made = 0
         self.large = is_large(model)
+        self.probe: Probe | None = None
+        self.seen: list[tuple[NDArray[np.intp], NDArray[Any], list[NDArray[Any]]]] = []
         self.prepared: dict[int, Any] = {}  # by size: the last, short batch has its own
 
     @abstractmethod
@@ -116,6 +126,14 @@ class Steps(ABC):
             Called between steps, where that is possible; see `HeldBack`.
         """
 
+    def program(self, size: int) -> Program:
+        """Record the step for one size of batch, with what the probe adds."""
+        data = self.data
+        program = record_step(
+            self.model, self.rule, size, self.theta.dtype, data.y.dtype, data.weights is not None
+        )
+        return program if self.probe is None else self.probe.extend(program)
+
     def key(self) -> list[NDArray[np.uint32]]:
         """Return the key of the next step's dropout, if there is dropout."""
         return [dropout_key(self.seed, self.made + 1)] if self.model.dropout else []
@@ -130,6 +148,7 @@ class ReferenceSteps(Steps):
     ) -> None:  # fmt: skip
         """Make some steps; see `Steps`."""
         data, dtype = self.data, self.theta.dtype
+        self.seen = []
         for step, rate in enumerate(rates.astype(dtype), start=first):
             let_through()
             batch: Any = slice(step * size, min((step + 1) * size, len(data)))
@@ -144,21 +163,38 @@ class ReferenceSteps(Steps):
             return self._large_step(batch, count, rate)
         data = self.data
         if count not in self.prepared:
-            self.prepared[count] = straight_step(
-                self.model, self.rule, count, self.theta.dtype, data.y.dtype,
-                data.weights is not None,
-            )  # fmt: skip
+            self.prepared[count] = self._prepare(count)
         step = self.prepared[count]
         weights = () if data.weights is None else (data.weights[batch],)
-        self.theta, *state, loss = step(
+        self.theta, *more = step(
             self.theta, *self.state.values(), data.x[batch], data.y[batch], *weights, rate,
             *self.key(),
         )  # fmt: skip
-        self.state = dict(zip(self.state, state, strict=True))
-        return loss
+        kept = len(self.state)
+        self.state = dict(zip(self.state, more[:kept], strict=True))
+        self._note(batch, rate, more[kept + 1 :])
+        return more[kept]
+
+    def _prepare(self, count: int) -> Any:
+        data = self.data
+        if self.probe is None:
+            return straight_step(
+                self.model, self.rule, count, self.theta.dtype, data.y.dtype,
+                data.weights is not None,
+            )  # fmt: skip
+        return straight(self.program(count), given_away=range(1 + len(self.state)))
+
+    def _note(self, batch: Any, rate: Any, seen: list[Any]) -> None:
+        """Keep what the probe saw in a step."""
+        if self.probe is not None:
+            rows = np.arange(len(self.data))[batch]
+            self.seen.append((rows[np.newaxis], np.array([rate]), [a[np.newaxis] for a in seen]))
 
     def _large_step(self, batch: Any, count: int, rate: Any) -> Any:
         loss, total, *gradients = self._of_data(self.data.x[batch], batch, count, False)
+        parts = len(self.model.layout.shapes)
+        self._note(batch, rate, gradients[parts:])
+        gradients = gradients[:parts]
         return update_in_place(
             self.model, self.rule, self.theta, self.state, loss, total, gradients, rate
         )
@@ -167,9 +203,13 @@ class ReferenceSteps(Steps):
         """Return the loss of a batch, the sum of its weights, and gradients."""
         data, dtype = self.data, self.theta.dtype
         weights = () if data.weights is None else (data.weights[batch],)
-        function = straight_gradient(
-            self.model, count, dtype, data.y.dtype, bool(weights), multiplied
-        )
+        what = (self.model, count, dtype, data.y.dtype, bool(weights), multiplied)
+        if self.probe is None:
+            function = straight_gradient(*what)
+        else:
+            if count not in self.prepared:
+                self.prepared[count] = straight(self.probe.extend(record_gradient(*what)))
+            function = self.prepared[count]
         return function(self.theta, x, data.y[batch], *weights, *self.key())
 
 
@@ -219,6 +259,7 @@ class NativeSteps(Steps):
     ) -> None:  # fmt: skip
         """Make some steps; see `Steps`."""
         count = len(self.data)
+        self.seen = []
         order = np.arange(count) if order is None else order
         full = max(0, min(len(rates), count // size - first))
         if full:
@@ -240,10 +281,12 @@ class NativeSteps(Steps):
         if self.model.dropout:
             first = self.made + 1
             sources.append(np.stack([dropout_key(self.seed, first + k) for k in range(len(rows))]))
-        (found,) = self._repeated(rows.shape[1]).run(
+        found, *seen = self._repeated(rows.shape[1]).run(
             arrays, dict(enumerate(sources, start=after)), rows, len(rows), self.n_threads
         )
         losses[: len(rows)] = found
+        if seen:
+            self.seen.append((rows, rates, seen))
         self.theta = arrays[0]
         self.state = dict(zip(self.state, (arrays[k] for k in range(1, after)), strict=True))
         self.made += len(rows)
@@ -257,15 +300,13 @@ class NativeSteps(Steps):
             weighted = self.data.weights is not None
             gathered = range(after, after + 2 + weighted)
             fed = range(gathered.stop, gathered.stop + 1 + bool(self.model.dropout))
-            program = record_step(
-                self.model, self.rule, size, self.theta.dtype, self.data.y.dtype, weighted
-            )
+            program = self.program(size)
             self.prepared[size] = Repeated(
                 expand(program),
                 carried={position: position for position in range(after)},
                 gathered=tuple(gathered),
                 fed=tuple(fed),
-                kept=(after,),
+                kept=range(after, len(program.output_values())),
                 sparse={} if isinstance(self.data.x, np.ndarray) else {after: self.data.x},
             )
         return self.prepared[size]

@@ -101,6 +101,8 @@ class Interrupted:
         Of `Course.kept`.
     data : str
         Of `digest`.
+    watching : Watching or None
+        Of what was seen of the fit so far, if it is recorded.
     """
 
     theta: NDArray[Any]
@@ -109,6 +111,7 @@ class Interrupted:
     now: Any
     kept: dict[str, Any]
     data: str
+    watching: Any = None
 
 
 def digest(arrays: Iterable[Any]) -> str:

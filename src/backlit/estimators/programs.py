@@ -86,16 +86,23 @@ def straight_step(
     return straight(program, given_away=range(1 + len(rule.initial_state(np.zeros(1)))))
 
 
+def record_gradient(
+    model: Model, size: int, dtype: Any, targets: Any, weighted: bool, multiplied: bool
+) -> Program:
+    """Record `data_gradient` for one size of batch."""
+    return record(
+        data_gradient(model, multiplied=multiplied),
+        np.zeros(model.layout.size, dtype), np.zeros((size, model.sizes[multiplied]), dtype),
+        *_targets(model, size, dtype, targets, weighted), _key(model),
+    )  # fmt: skip
+
+
 @lru_cache(maxsize=64)
 def straight_gradient(
     model: Model, size: int, dtype: Any, targets: Any, weighted: bool, multiplied: bool
 ) -> Straight:
-    """Return `data_gradient` as a Python function."""
-    return straight(record(
-        data_gradient(model, multiplied=multiplied),
-        np.zeros(model.layout.size, dtype), np.zeros((size, model.sizes[multiplied]), dtype),
-        *_targets(model, size, dtype, targets, weighted), _key(model),
-    ))  # fmt: skip
+    """Return the program of `record_gradient` as a Python function."""
+    return straight(record_gradient(model, size, dtype, targets, weighted, multiplied))
 
 
 @lru_cache(maxsize=64)

@@ -139,6 +139,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         The weights to begin with, in place of drawn ones: `backlit.estimators.weights_of` takes
         them out of a fitted model. Inputs, hidden layers and activations must be the same. The
         output layer is drawn where it has another number of outputs or another activation.
+    record : {'off', 'light'}, default='off'
+        Whether to watch what the steps compute. Then `insight_` tells what backpropagation did: the
+        losses, margins and gradient norms of each example at each step are kept, in memory only,
+        and steps can be made again. The fit is the same, and takes little longer.
 
     Attributes
     ----------
@@ -187,6 +191,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Who ran the steps.
     output_is_new_ : bool
         With `start`: whether the output layer was drawn.
+    insight_ : Insight
+        What backpropagation did, with ``record='light'``; not in pickles.
 
     See Also
     --------
@@ -254,6 +260,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         n_seeds: int = 1,
         seed_choice: str = "best",
         start: Any = None,
+        record: str = "off",
     ) -> None:
         self._store(locals())
 

@@ -62,6 +62,7 @@ class Settings(BaseEstimator):
         "keep_optimizer": ["boolean"],
         "keep_random_state": ["boolean"],
         "n_seeds": [Interval(Integral, 1, None, closed="left")],
+        "record": [StrOptions({"off", "light"})],
         "seed_choice": [StrOptions({"best", "average"})],
         "start": "no_validation",  # it is looked at with the shapes, in a sentence of its own
     }
@@ -101,6 +102,7 @@ class Settings(BaseEstimator):
     keep_optimizer: bool
     keep_random_state: bool
     n_seeds: int
+    record: str
     seed_choice: str
     start: Any
 

@@ -21,7 +21,7 @@ from backlit.estimators.engines import (
     choose_engine,
 )
 from backlit.estimators.interruption import HeldBack, Interrupted, digest
-from backlit.estimators.optimizers import Optimizer
+from backlit.estimators.optimizers import Optimizer, Rule
 from backlit.estimators.reports import report_for
 from backlit.estimators.tasks import Tasks
 from backlit.estimators.validation import given_or_held_out
@@ -98,7 +98,12 @@ def fit_by_batches(
         estimator.engine, model, optimizer.rule, data, size, most, theta.dtype
     )
     seed = int(random.randint(2**31)) if model.dropout else 0
-    steps = _steps_for(estimator, model, optimizer, data, theta, seed)
+    steps = _steps_for(estimator, model, optimizer.rule, data, theta, optimizer.state, seed)
+    watching = None if interrupted is None else interrupted.watching
+    if estimator.record != "off" and watching is None:
+        watching = _watching(estimator, model, optimizer, data, theta, seed)
+    if watching is not None:
+        watching.watch(steps)
     hooks = _hooks(estimator.callbacks)
     with HeldBack() as ctrl_c, report_for(estimator) as report:
         epochs = Epochs(
@@ -124,9 +129,14 @@ def fit_by_batches(
                 )
                 estimator._interrupted = Interrupted(
                     steps.theta.copy(), epochs.position(), before_split, random.get_state(),
-                    course.kept(), digest(arrays),
+                    course.kept(), digest(arrays), watching,
                 )  # fmt: skip
         _conclude(estimator, course, fresh)
+    estimator.__dict__.pop("insight_", None)  # of another fit
+    if watching is not None and watching.probe.taken:
+        from backlit.insight.insight import Insight
+
+        estimator.insight_ = Insight(watching.recording(estimator, rows, watched))
     return course.notes
 
 
@@ -231,11 +241,25 @@ def _hooks(given: Any) -> list[Any]:
 
 
 def _steps_for(
-    estimator: Any, model: Model, optimizer: Optimizer, data: Data, theta: NDArray[Any], seed: int
+    estimator: Any, model: Model, rule: Rule, data: Data, theta: NDArray[Any], state: Any, seed: int
 ) -> Steps:
-    assert optimizer.state is not None
-    parts = (model, optimizer.rule, data, theta, optimizer.state, seed)
+    parts = (model, rule, data, theta, state, seed)
     if estimator.engine_ == "native":
         return NativeSteps(*parts, n_threads=estimator.n_threads)
     kind = ReferenceSteps if isinstance(data.x, np.ndarray) else SparseSteps
     return kind(*parts)
+
+
+def _watching(
+    estimator: Any, model: Model, optimizer: Optimizer, data: Data, theta: NDArray[Any], seed: int
+) -> Any:
+    from backlit.estimators.watching import Watching, targets_of
+
+    rule, state = optimizer.rule, optimizer.state
+    assert state is not None
+
+    def make(theta: NDArray[Any], state: Any) -> Steps:
+        return _steps_for(estimator, model, rule, data, theta, state, seed)
+
+    targets = targets_of(estimator, model.output)
+    return Watching(model, rule, data, targets, seed, make, theta, state)

@@ -25,12 +25,15 @@ class Validation:
     targets : array, shape (examples, outputs)
         As the loss takes them.
     weights : array, shape (examples,), or None
+    rows : array of int, or None
+        Where they were in the data; None if they were given apart.
     """
 
     x: Any
     y: Any
     targets: NDArray[Any]
     weights: NDArray[Any] | None
+    rows: NDArray[np.intp] | None = None
 
     def score(self, estimator: Any) -> tuple[float, float]:
         """Score an estimator as it is now.
@@ -177,7 +180,7 @@ def given_or_held_out(
         return (X, y, sample_weight), None, Validation(X_val, labels, targets, weights_val)
     if not estimator.early_stopping:
         return (X, y, sample_weight), None, None
-    rows, _, *parts = _split(estimator, X, y, sample_weight, random)
+    rows, others, *parts = _split(estimator, X, y, sample_weight, random)
     training, held_out = (*parts[::2], None)[:3], (*parts[1::2], None)[:3]
     if held_out[0].shape[0] < 2:
         raise ValueError(
@@ -188,7 +191,7 @@ def given_or_held_out(
     if is_classifier(estimator):
         labels = estimator._label_binarizer.inverse_transform(labels)
     estimator.validation_loss_curve_ = getattr(estimator, "validation_loss_curve_", None) or []
-    return training, rows, Validation(held_out[0], labels, held_out[1], held_out[2])
+    return training, rows, Validation(held_out[0], labels, held_out[1], held_out[2], others)
 
 
 def _split(estimator: Any, X: Any, y: Any, sample_weight: Any, random: Any) -> list[Any]:

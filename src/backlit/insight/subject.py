@@ -65,6 +65,9 @@ class Subject:
         outputs).
     dropout : tuple of float, default ()
         Of each hidden layer; empty for none.
+    delta_of : callable, optional
+        ``delta_of(outputs, y)`` is what the backward pass begins with, where it is not the
+        derivative of the losses.
 
     Examples
     --------
@@ -85,6 +88,7 @@ class Subject:
     losses: Callable[[Any, Any], Any]
     targets: Targets
     dropout: tuple[float, ...] = ()
+    delta_of: Callable[[Any, Any], Any] | None = None
 
     @classmethod
     def of(cls, network: Network) -> Subject:
@@ -187,7 +191,10 @@ class Subject:
                 back.append(pullback)
         losses, pullback = vjp(lambda z: self.losses(z, y), pre_activations[-1])
         start = np.ones_like(losses) if factors is None else factors.astype(losses.dtype)
-        deltas = [pullback(start)[0]]
+        if self.delta_of is None:
+            deltas = [pullback(start)[0]]
+        else:
+            deltas = [self.delta_of(pre_activations[-1], y) * start[:, np.newaxis]]
         for layer in range(self.depth, 1, -1):
             (delta,) = back[layer - 2](deltas[0] @ parameters[f"W{layer}"].T)
             deltas.insert(0, delta)
@@ -264,7 +271,7 @@ def margins(outputs: Any, y: Any, targets: Targets) -> Any:
     outputs : array, shape (examples, outputs)
         Pre-activations of the last layer.
     y : array
-        Targets as the loss takes them.
+        Targets as the loss takes them; of classes also booleans, as a column for each output.
     targets : {"classes", "labels", "numbers", "counts"}
 
     Returns
@@ -282,11 +289,12 @@ def margins(outputs: Any, y: Any, targets: Targets) -> Any:
     array([ 1.5, -1.5])
     """
     if targets == "classes" and outputs.shape[1] > 1:
-        true = np.expand_dims(y, -1) == np.arange(outputs.shape[1])
+        true = y if y.ndim == 2 else np.expand_dims(y, -1) == np.arange(outputs.shape[1])
         of_true = np.sum(np.where(true, outputs, 0), axis=1)
         return of_true - np.max(np.where(true, -np.inf, outputs), axis=1)
     if targets == "classes":
-        return np.where(y > 0, outputs[:, 0], -outputs[:, 0])
+        positive = (y[:, 0] if y.ndim == 2 else y) > 0
+        return np.where(positive, outputs[:, 0], -outputs[:, 0])
     if targets == "labels":
         return np.min(np.where(y > 0, outputs, -outputs), axis=1)
     predicted = np.exp(outputs) if targets == "counts" else outputs

@@ -1,0 +1,83 @@
+"""All that can be told of one training, in one place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from backlit.insight.recording import Recording
+
+if TYPE_CHECKING:
+    from backlit.insight.example import Example
+    from backlit.insight.goals import Prediction
+    from backlit.insight.inputs import IntegratedGradients, LinearMap
+    from backlit.insight.pushes import Pushes
+
+
+class Insight:
+    """What backpropagation did in one training: each method answers one question.
+
+    Every answer says itself in words when printed, and has ``columns()``, ``frame()`` and
+    ``plot()``. Rows are named by their places in the data that were given.
+
+    Parameters
+    ----------
+    recording : Recording
+    told : str, default ""
+        A sentence on where the recording comes from.
+
+    Examples
+    --------
+    >>> from backlit.estimators import MLPClassifier
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> classifier = MLPClassifier((4,), max_iter=300, random_state=0, record="light").fit(X, y)
+    >>> print(classifier.insight_)
+    A network 4-4-3, trained on 150 rows for 300 epochs, one step each.
+    """
+
+    def __init__(self, recording: Recording, told: str = "") -> None:
+        self.recording, self.told = recording, told
+
+    def __repr__(self) -> str:
+        sizes = "-".join(map(str, self.recording.subject.sizes))
+        return f"<Insight into a network {sizes}, {self.recording.epochs} epochs>"
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def summary(self) -> str:
+        """Return what was watched, in plain words."""
+        recording = self.recording
+        sizes = "-".join(map(str, recording.subject.sizes))
+        epochs, steps = recording.epochs, len(recording.epoch)
+        each = round(steps / epochs) if epochs else 0
+        said = (
+            f"A network {sizes}, trained on {len(recording.training):,} rows for {epochs} "
+            f"epoch{'s' if epochs != 1 else ''}, {'one step' if each == 1 else f'{each:,} steps'} "
+            "each."
+        )
+        return f"{self.told} {said}".strip()
+
+    def example(self, row: int, step: int | None = None, epoch: int | None = None) -> Example:
+        """Return one row of one step: every value, delta and gradient; see `example`."""
+        from backlit.insight.example import example
+
+        return example(self.recording, row, step=step, epoch=epoch)
+
+    def linear_map(self, row: Any, **options: Any) -> LinearMap:
+        """Return the linear map that a network of rectifiers is near a row; see `linear_map`."""
+        from backlit.insight.inputs import linear_map
+
+        return linear_map(self.recording, row, **options)
+
+    def integrated_gradients(self, row: Any, **options: Any) -> IntegratedGradients:
+        """Return what each input adds to a prediction; see `integrated_gradients`."""
+        from backlit.insight.inputs import integrated_gradients
+
+        return integrated_gradients(self.recording, row, **options)
+
+    def pushes(self, of: str | int | Prediction = "validation loss") -> Pushes:
+        """Return how much each training row pushed a prediction or the loss; see `pushes`."""
+        from backlit.insight.pushes import pushes
+
+        return pushes(self.recording, of)
