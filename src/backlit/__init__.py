@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from backlit.autodiff.errors import TraceError
     from backlit.autodiff.recording import backward, record
     from backlit.estimators.classifier import MLPClassifier
+    from backlit.estimators.explaining import explain
     from backlit.estimators.regressor import MLPRegressor
     from backlit.estimators.saving import load
     from backlit.execution.reference import watch
@@ -57,6 +58,7 @@ _HOMES = {
     "explain_engine": "running",
     "watch": "execution.reference",
     "MLPClassifier": "estimators.classifier",
+    "explain": "estimators.explaining",
     "MLPRegressor": "estimators.regressor",
     "load": "estimators.saving",
     "fit": "fitting.fit",
@@ -83,6 +85,7 @@ __all__ = [
     "check_grads",
     "custom_rule",
     "elementwise_grad",
+    "explain",
     "explain_engine",
     "fit",
     "functions",

@@ -49,8 +49,10 @@ class Insight:
         """Return what was watched, in plain words."""
         recording = self.recording
         sizes = "-".join(map(str, recording.subject.sizes))
+        if not recording.epochs:
+            return f"{self.told} A network {sizes}, and {len(recording.training):,} rows."
         epochs, steps = recording.epochs, len(recording.epoch)
-        each = round(steps / epochs) if epochs else 0
+        each = round(steps / epochs)
         said = (
             f"A network {sizes}, trained on {len(recording.training):,} rows for {epochs} "
             f"epoch{'s' if epochs != 1 else ''}, {'one step' if each == 1 else f'{each:,} steps'} "
@@ -62,6 +64,7 @@ class Insight:
         """Return one row of one step: every value, delta and gradient; see `example`."""
         from backlit.insight.example import example
 
+        self._need_steps("example")
         return example(self.recording, row, step=step, epoch=epoch)
 
     def linear_map(self, row: Any, **options: Any) -> LinearMap:
@@ -80,4 +83,12 @@ class Insight:
         """Return how much each training row pushed a prediction or the loss; see `pushes`."""
         from backlit.insight.pushes import pushes
 
+        self._need_steps("pushes")
         return pushes(self.recording, of)
+
+    def _need_steps(self, question: str) -> None:
+        if not self.recording.epochs:
+            raise ValueError(
+                f"{question} needs the steps of the training, and here are only the weights: fit "
+                "with an integer random_state, with solver='adam' or 'sgd' and in one call"
+            )

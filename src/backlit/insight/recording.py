@@ -267,8 +267,8 @@ class Recording:
 
     @property
     def epochs(self) -> int:
-        """How many epochs there were."""
-        return int(self.epoch[-1])
+        """How many epochs there were; 0 if only the parameters are known."""
+        return int(self.epoch[-1]) if len(self.epoch) else 0
 
     def squared_norms(self) -> NDArray[Any]:
         """Return the squared norm of each example's gradient at each visit; shape (visits,)."""
