@@ -25,7 +25,12 @@ from backlit.estimators.base import BaseMLP
 from backlit.estimators.outputs import Output, slices
 from backlit.estimators.own_loss import OwnLoss
 from backlit.estimators.prediction import activate
-from backlit.estimators.targets import SeveralTargets, are_several, classes_at_partial_fit
+from backlit.estimators.targets import (
+    SeveralTargets,
+    are_several,
+    check_classes,
+    classes_at_partial_fit,
+)
 from backlit.estimators.validation import Validation, accuracy
 
 
@@ -313,22 +318,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         elif several:
             self._label_binarizer.check(y, self.warm_start and not held_out)
         else:
-            self._check_classes(unique_labels(y), self.warm_start and not held_out)
+            check_classes(unique_labels(y), self.classes_, self.warm_start and not held_out)
         return X, self._label_binarizer.transform(y).astype(bool)
-
-    def _check_classes(self, classes: NDArray[Any], all_of_them: bool) -> None:
-        """Refuse classes that the network has no output for, or outputs without a class."""
-        if all_of_them:
-            if set(classes) != set(self.classes_):
-                raise ValueError(
-                    "warm_start can only be used where `y` has the same classes as in the previous "
-                    f"call to fit. Previously got {self.classes_}, `y` has {classes}"
-                )
-        elif len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
-            raise ValueError(
-                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. "
-                f"'y' has {classes}."
-            )
 
     def _weighted(self, y: Any, sample_weight: Any, incremental: bool) -> Any:
         if self.class_weight is None:

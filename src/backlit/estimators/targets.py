@@ -1,4 +1,4 @@
-"""Several targets at once, each with classes of its own: one unit for each class of each."""
+"""The classes of one target or of several, and the units that stand for them."""
 
 from __future__ import annotations
 
@@ -115,6 +115,36 @@ class SeveralTargets:
                     "warm_start can only be used where `y` has the same classes as in the previous "
                     f"call to fit. Previously got {known} in column {column}, `y` has {classes}"
                 )
+
+
+def check_classes(classes: NDArray[Any], known: NDArray[Any], all_of_them: bool) -> None:
+    """Refuse classes of one target that the network has no unit for, or units without a class.
+
+    Parameters
+    ----------
+    classes : array
+        Those that are there.
+    known : array
+        Those that the network was fitted with.
+    all_of_them : bool
+        Whether each of these must be there.
+
+    Raises
+    ------
+    ValueError
+        In scikit-learn's words.
+    """
+    if all_of_them:
+        if set(classes) != set(known):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {known}, `y` has {classes}"
+            )
+    elif len(np.setdiff1d(classes, known, assume_unique=True)):
+        raise ValueError(
+            f"`y` has classes not in `self.classes_`. `self.classes_` has {known}. "
+            f"'y' has {classes}."
+        )
 
 
 def are_several(y: Any) -> bool:
