@@ -233,7 +233,7 @@ def test_a_seed_whose_numbers_are_kept_is_an_instance():
     theirs = neural_network.MLPClassifier(
         (6,), batch_size=40, random_state=np.random.RandomState(3)
     )
-    estimator = quick(keep_random_state=True)
+    estimator = quick(keep_random_state=True, keep_optimizer=True)  # pickles have it then
     for _ in range(4):
         theirs.partial_fit(X, Y, classes=[0, 1, 2])
         estimator.partial_fit(X, Y, classes=[0, 1, 2])

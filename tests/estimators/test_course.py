@@ -254,14 +254,15 @@ def test_validation_decides_what_a_diverging_fit_keeps():
     np.testing.assert_allclose(estimator.score(x[:100], y[:100]), np.nanmax(scores), rtol=1e-12)
 
 
-@pytest.mark.parametrize("method", ["partial_fit", "fit"])
+@pytest.mark.parametrize("method", ["partial_fit", "fit", "fit validated"])
 def test_a_diverging_call_leaves_the_parameters_of_the_one_before(method):
     estimator = quick(MLPRegressor, solver="sgd", warm_start=True, batch_size="auto")
     fitted(estimator, *STANDARD)
     before, score = flat(estimator), estimator.score(*STANDARD)
     huge = STANDARD[0] * 1e200, STANDARD[1]
     with pytest.warns(ConvergenceWarning, match="kept are the parameters from before this fit"):
-        getattr(estimator, method)(*huge)
+        given = {"X_val": STANDARD[0], "y_val": STANDARD[1]} if "validated" in method else {}
+        getattr(estimator, method.split()[0])(*huge, **given)
     np.testing.assert_array_equal(flat(estimator), before)
     estimator.partial_fit(*STANDARD)  # and the optimizer begins anew
     assert estimator.score(*STANDARD) > score - 0.1

@@ -85,8 +85,8 @@ def test_what_was_seen_is_true(name, engine, weights):
     gradient += course.penalty(moment.theta, moment.rows)
     if course.clip_norm is not None:
         gradient *= min(1, course.clip_norm / np.linalg.norm(gradient))
-    change, _ = course.optimizer.change(gradient, moment.state, moment.learning_rate)
-    after = moment.theta * (1 - course.shrinkage(moment.learning_rate)) + change
+    theta = moment.theta * (1 - course.shrinkage(moment.learning_rate))
+    after, _ = course.optimizer.update(theta, gradient, moment.state, moment.learning_rate)
     np.testing.assert_allclose(moment.after, after, rtol=1e-9, atol=1e-12)
 
 

@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from backlit.estimators import quasi_newton
 from backlit.estimators.compatible import Model, initial_theta
+from backlit.estimators.course import Note
 from backlit.estimators.interruption import Interrupted
 from backlit.estimators.optimizers import Adam, Counted, Momentum, Optimizer, Rule
 from backlit.estimators.outputs import HIDDEN, Output
@@ -26,7 +27,7 @@ from backlit.estimators.predictor import Predictor
 from backlit.estimators.schedules import schedule_for
 from backlit.estimators.seeds import fit_seeds
 from backlit.estimators.settings import Settings, per_layer
-from backlit.estimators.stochastic import Note, examples_for, fit_by_batches, flat, random_for
+from backlit.estimators.stochastic import examples_for, fit_by_batches, flat, random_for
 from backlit.estimators.tasks import Tasks
 from backlit.estimators.validation import Validation
 from backlit.estimators.weights import begin
@@ -259,7 +260,7 @@ class BaseMLP(CallbackSupportMixin, Settings, ABC):
 
     def _fit_lbfgs(
         self, model: Model, X: Any, y: Any, sample_weight: Any, validation: Any, tasks: Tasks
-    ) -> list[Any]:
+    ) -> list[Note]:
         from sklearn.utils.fixes import _get_additional_lbfgs_options_dict
         from sklearn.utils.optimize import _check_optimize_result
 
@@ -419,13 +420,14 @@ class BaseMLP(CallbackSupportMixin, Settings, ABC):
         saving.save(self, path)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a pickle holds: all but the optimizer's state, which outweighs the weights.
+        """Return what a pickle holds: neither insight nor the optimizer's state, which are large.
 
-        It is there with ``keep_optimizer=True``, and where an interrupted fit needs it to go on.
+        That state is there with ``keep_optimizer=True``, and where an interrupted fit needs it.
         """
         state: dict[str, Any] = super().__getstate__()
-        if not getattr(self, "keep_optimizer", False) and "_interrupted" not in state:
+        if not self.keep_optimizer and "_interrupted" not in state:
             state.pop("_optimizer", None)
+        state.pop("insight_", None)  # which holds the data
         return state
 
     def _has_epochs(self) -> bool:

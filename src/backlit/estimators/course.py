@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from backlit.estimators.tasks import Tasks
 from backlit.estimators.validation import Validation
 
 INTERRUPTED = "Training interrupted by user."
+
+Note: TypeAlias = tuple[str, type[Warning]]  # what the user is to be warned of, and how
 
 
 class Course:
@@ -44,7 +46,7 @@ class Course:
         self.estimator, self.model, self.epochs = estimator, model, epochs
         self.watched, self.tasks, self.report = watched, tasks, report
         self.ctrl_c = epochs.ctrl_c
-        self.notes: list[tuple[str, type[Warning]]] = []
+        self.notes: list[Note] = []
         # The best of the epochs of this fit: by the validation score, or by less training loss.
         self.best: NDArray[Any] | None = None
         self.best_value = -np.inf

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from backlit.estimators.optimizers import Adam, Momentum, State
+from backlit.estimators.optimizers import Adam, Counted, Momentum, State
 from backlit.insight.responses import Response, response
 
 
@@ -21,3 +21,8 @@ def _(rule: Momentum, state: State, rate: Any, number: int) -> Response:
 def _(rule: Adam, state: State, rate: Any, number: int) -> Response:
     carried = -rate / (np.sqrt(state["mean_square"]) + rule.epsilon)
     return Response(0.0, carried, rule.beta_1, 1 - rule.beta_1, "mean")
+
+
+@response.register
+def _(rule: Counted, state: State, rate: Any, number: int) -> Response:
+    return response(rule.of_trainer, state, rate, int(state["steps"][0]))

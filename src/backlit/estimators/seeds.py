@@ -14,9 +14,8 @@ from sklearn import config_context, get_config
 from sklearn.metrics import get_scorer
 from sklearn.utils import check_random_state
 
-from backlit.estimators.course import INTERRUPTED
+from backlit.estimators.course import INTERRUPTED, Note
 
-Note = tuple[str, type[Warning]]
 LARGEST = 2**32 - 1  # of the seeds that NumPy takes
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from backlit.estimators.compatible import Model
-from backlit.estimators.course import INTERRUPTED, Course
+from backlit.estimators.course import INTERRUPTED, Course, Note
 from backlit.estimators.descent import Epochs, batch_size_for
 from backlit.estimators.engines import (
     Data,
@@ -25,8 +25,6 @@ from backlit.estimators.optimizers import Optimizer, Rule
 from backlit.estimators.reports import report_for
 from backlit.estimators.tasks import Tasks
 from backlit.estimators.validation import given_or_held_out
-
-Note = tuple[str, type[Warning]]
 
 
 def fit_by_batches(
@@ -117,6 +115,7 @@ def fit_by_batches(
             random.set_state(interrupted.now)
             epochs.go_on_from(interrupted.epochs)
             course.go_on_from(interrupted.kept)
+        before = estimator.coefs_, estimator.intercepts_
         try:
             course.run(most, incremental)
         except KeyboardInterrupt:
@@ -131,7 +130,9 @@ def fit_by_batches(
                     steps.theta.copy(), epochs.position(), before_split, random.get_state(),
                     course.kept(), digest(arrays), watching,
                 )  # fmt: skip
-        _conclude(estimator, course, fresh)
+        finally:
+            estimator._set_parameters(model, steps.theta)
+        _conclude(estimator, course, None if fresh else before)
     estimator.__dict__.pop("insight_", None)  # of another fit
     if watching is not None and watching.probe.taken:
         from backlit.insight.insight import Insight
@@ -140,14 +141,16 @@ def fit_by_batches(
     return course.notes
 
 
-def _conclude(estimator: Any, course: Course, fresh: bool) -> None:
-    """Set the parameters that are kept."""
+def _conclude(estimator: Any, course: Course, before: tuple[Any, Any] | None) -> None:
+    """Set the parameters that are kept; those from before the fit, if there is nothing better."""
     if course.diverged:
         estimator._optimizer = estimator._make_optimizer()  # what it remembers is not finite either
-        if course.best is not None or not fresh:
+        if course.best is not None or before is not None:
             course.explain_divergence(before=course.best is None)
-            if course.best is None:
-                return
+        if course.best is None and before is not None:
+            estimator.coefs_, estimator.intercepts_ = before
+        if course.best is None:
+            return
     theta, epoch = course.result()
     estimator._set_parameters(course.model, theta)
     if estimator.restore_best or estimator.early_stopping or course.diverged:

@@ -125,7 +125,9 @@ class Pushes(Answer):
         return "\n".join(lines)
 
     def _named(self, some: NDArray[np.intp]) -> str:
-        return ", ".join(f"row {self.rows[k]} ({self.labels[k]}) {self.pushes[k]:+.3g}" for k in some)
+        return ", ".join(
+            f"row {self.rows[k]} ({self.labels[k]}) {self.pushes[k]:+.3g}" for k in some
+        )
 
     def _draw(self, axes: Any) -> None:
         order = np.argsort(self.pushes)
