@@ -51,9 +51,10 @@ def cause_of_divergence(x: Any, y: NDArray[Any], estimator: Any) -> str:
             f"Most likely the targets are of too large a scale (they reach {targets:.3g}): put a "
             "TransformedTargetRegressor with a StandardScaler around."
         )
-    if rate * estimator.weight_decay > 1:
+    decay = estimator._decay()
+    if rate * decay > 1:
         return (
-            f"Most likely weight_decay={estimator.weight_decay:g} is too high for "
+            f"Most likely weight_decay={decay:g} is too high for "
             f"learning_rate_init={rate:g}: their product must stay below 1."
         )
     return (

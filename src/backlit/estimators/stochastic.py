@@ -225,8 +225,9 @@ def _optimizer_for(estimator: Any, theta: NDArray[Any], goes_on: bool) -> Optimi
                 known.learning_rate_init = made.learning_rate_init
                 known.learning_rate = made.learning_rate
     optimizer: Optimizer = known if known is not None and goes_on else made
-    if optimizer.state is None or any(a.shape != theta.shape for a in optimizer.state.values()):
-        optimizer.state = optimizer.rule.initial_state(theta)
+    initial = optimizer.rule.initial_state(theta)
+    if optimizer.state is None or _shapes(optimizer.state) != _shapes(initial):
+        optimizer.state = initial
     optimizer.state = {k: a.astype(theta.dtype, copy=False) for k, a in optimizer.state.items()}
     estimator._optimizer = optimizer
     return optimizer
@@ -241,6 +242,10 @@ def _hooks(given: Any) -> list[Any]:
                 "are given to set_callbacks"
             )
     return hooks
+
+
+def _shapes(state: Any) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in state.items()}
 
 
 def _steps_for(
