@@ -13,6 +13,7 @@ import math
 import re
 from contextlib import contextmanager
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from scipy.sparse import csr_array
 
 import backlit
 from backlit.autodiff.recording import expand
-from backlit.execution.native import phases
+from backlit.execution.native import phases, products, tiles
 from backlit.execution.native.calls import Call
 from backlit.execution.native.elementwise import EXPRESSIONS
 from backlit.execution.native.executor import Executable, Table, check
@@ -106,12 +107,41 @@ class Memory:
             line[:] = result
         return 0
 
-    def transpose_tile(self, source, across, target, along, zero):
-        """Transpose 16 rows of 16 numbers."""
-        rows = [self.array(source + j * across, 16, type(zero)).copy() for j in range(16)]
+    def stack(self, size):
+        """Return memory of the kernel's own, full of what is NaN as numbers."""
+        self.own = np.full(size, 255, np.uint8)
+        first = self.own.ctypes.data
+        self.writable.append((first, first + size))
+        return first
+
+    def copy_row(self, count, source, target, zero):
+        """Copy numbers."""
+        row = self.array(source, count, type(zero)).copy()
+        self.array(target, count, type(zero), write=True)[:] = row
+
+    def transpose_tile(self, count, source, across, target, along, zero):
+        """Transpose rows of as many numbers."""
+        rows = [self.array(source + j * across, count, type(zero)).copy() for j in range(count)]
         for j, row in enumerate(np.array(rows).T):
-            self.array(target + j * along, 16, type(zero), write=True)[:] = row
-        return 0
+            self.array(target + j * along, count, type(zero), write=True)[:] = row
+
+    def multiply_rows(
+        self, rows, fewer, lanes, count, depth, adds, a, a_row, a_column, b, b_row, c, c_row, zero
+    ):
+        """Multiply, after a look at all that it would touch."""
+        kind = type(zero)
+        size = np.dtype(kind).itemsize
+        left = self.matrix(a, (count, depth), (a_row, a_column), kind)
+        right = self.matrix(b, (depth, lanes), (b_row, size), kind)
+        result = self.matrix(c, (count, lanes), (c_row, size), kind, write=True)
+        result[:] = left @ right + (result if adds else 0)
+
+    def matrix(self, address, shape, strides, kind, *, write=False):
+        """Return a matrix, all of whose numbers must lie in one piece of memory."""
+        reach = [(length - 1) * stride for length, stride in zip(shape, strides, strict=True)]
+        assert min(reach) >= 0
+        whole = self.array(address, sum(reach) // np.dtype(kind).itemsize + 1, kind, write=write)
+        return np.lib.stride_tricks.as_strided(whole, shape, strides)
 
 
 @cache
@@ -146,7 +176,8 @@ def body_of(source, memory):
     kinds = ("float32", "float64", "int8", "int32", "int64", "uint8", "uint32", "uint64")
     names = {kind: getattr(np, kind) for kind in kinds}
     names |= {"bool_": bool, "pointer": lambda address: address, "np": np, "math": math}
-    names |= {name: getattr(memory, name) for name in ("carray", "multiply", "transpose_tile")}
+    ours = ("carray", "copy_row", "multiply", "multiply_rows", "stack", "transpose_tile")
+    names |= {name: getattr(memory, name) for name in ours}
     names |= elementary_functions()
     exec(compiled(source), names)
     return names["kernel"]
@@ -286,7 +317,7 @@ def used(kernels, text):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_steps_with_every_activation_stay_in_their_places(activation):
     kernels = both(Network(4, (6, 5), 2, activation), optimizer=Nesterov(0.05))
-    assert used(kernels, "multiply(") and used(kernels, "order[j]")
+    assert used(kernels, "multiply_rows(") and used(kernels, "order[j]")
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -302,14 +333,34 @@ def test_steps_with_dropout_penalties_and_float32_stay_in_their_places():
     both(Network(4, (6,), 2), batch_size=11)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("width", [16, 21, 35])
-def test_tiles_of_a_transposition_stay_in_their_places(dtype, width):
-    rows = rng.normal(size=(26, 3))
-    network = Network(3, (width, 17), 2, loss="squared_loss")
-    settings = {"batch_size": 26, "dtype": dtype, "optimizer": Nesterov(0.05)}
-    kernels = both(network, rows, rng.normal(size=(26, 2)), **settings)
-    assert used(kernels, "transpose_tile")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("across", [False, True])
+@pytest.mark.parametrize("blas", [False, True])
+def test_products_of_all_sizes_stay_in_their_places(monkeypatch, dtype, across, blas):
+    if blas:
+        monkeypatch.setattr(products, "tiling", lambda: None)
+    monkeypatch.setattr(tiles, "DEPTH", 24)  # so that sums are made in several parts
+    monkeypatch.setattr(products, "PANEL_BYTES", 2000)
+    for m, k, n in [*product(ROWS, (1, 9), (1, 40)), *product((1, 31), DEPTHS, COLUMNS)]:
+        a, b = rng.normal(size=(m, k)).astype(dtype), rng.normal(size=(k, n)).astype(dtype)
+        given = [np.ascontiguousarray(x.T) if across else x for x in (a, b)]
+
+        def multiply(a, b):
+            return a.T @ b.T if across else a @ b
+
+        executable = Executable(expand(backlit.record(multiply, *given)))
+        with looked_at() as looked:
+            found = executable.run(*given)
+        assert used(looked.kernels, "multiply(" if blas else "multiply_rows(")
+        # Each sum has k terms, each rounded, and is rounded as often.
+        tolerance = 2 * k * np.finfo(dtype).eps * (abs(a) @ abs(b))
+        assert np.all(abs(found - a @ b) <= tolerance)
+        assert np.all(abs(executable.run(*given) - a @ b) <= tolerance)
+
+
+ROWS = (1, 2, 3, 5, 6, 7, 8, 9, 11, 25)
+DEPTHS = (1, 7, 8, 15, 24, 51)
+COLUMNS = (1, 2, 3, 7, 8, 10, 15, 16, 17, 26, 40)
 
 
 @pytest.mark.parametrize("index", [np.int32, np.int64])
@@ -401,7 +452,8 @@ def test_an_index_in_the_data_that_is_out_of_range_is_an_error_and_a_negative_on
 
 
 @pytest.mark.parametrize("fault", ["beyond", "before", "read only", "leading"])
-def test_the_eyes_here_see(fault):
+def test_the_eyes_here_see(monkeypatch, fault):
+    monkeypatch.setattr(products, "tiling", lambda: None)
     executable = Executable(expand(backlit.record(lambda x, y: (x @ y.T) * 2, A, B)))
     table = executable.table
     assert len(table.calls) == 2  # the product, and the loop over its elements
@@ -419,3 +471,18 @@ def test_the_eyes_here_see(fault):
             ctypes.c_int32.from_address(int(gemm[13])).value += 4
         with pytest.raises(AssertionError):
             table.run(1)
+
+
+# The words of the kernel for tiles: what is wrong with each, and by how much.
+TILES = {"rows": (0, 1), "depth": (1, 1), "columns": (2, 1), "a step": (7, 8), "read only": (9, 0)}
+
+
+@pytest.mark.parametrize("fault", TILES)
+def test_the_eyes_see_tiles(fault):
+    executable = Executable(expand(backlit.record(lambda x, y: x @ y, A, B.T)))
+    (word, more), words = TILES[fault], executable.table.words
+    with looked_at():
+        executable.run(A, B.T)
+        words[word] = words[word] + more if more else words[3]
+        with pytest.raises(AssertionError):
+            executable.table.run(1)

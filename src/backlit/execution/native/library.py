@@ -139,6 +139,26 @@ def _loaded_or_compiled(source: str, reductions: bool) -> int:
     return linked
 
 
+def processor_features() -> dict[str, bool]:
+    """Return which sets of instructions this processor has, by LLVM's names.
+
+    Returns
+    -------
+    dict of str to bool
+        Empty where LLVM does not know the processor.
+
+    Examples
+    --------
+    >>> from backlit.execution.native import library
+    >>> library.processor_features().get("no such instructions", False)
+    False
+    """
+    try:
+        return dict(_llvm().get_host_cpu_features())
+    except RuntimeError:
+        return {}
+
+
 # ---- machine code ------------------------------------------------------------------------------
 
 

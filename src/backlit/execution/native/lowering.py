@@ -26,12 +26,7 @@ from backlit.execution.native.lines import Pick, Running, Take, offsets_of
 from backlit.execution.native.literals import constant, kind, known, unsupported
 from backlit.execution.native.places import Place
 from backlit.execution.native.placing import Placing
-from backlit.execution.native.products import (
-    SMALL_PRODUCT,
-    Product,
-    Transposition,
-    is_transposed,
-)
+from backlit.execution.native.products import Product
 from backlit.execution.native.reductions import Reduction, fits_reduction
 from backlit.execution.native.views import VIEWS, is_view
 from backlit.program.program import Program
@@ -333,22 +328,7 @@ class _Lowering(Placing):
                     place = place.part(0, number, number + 1)
                     place = replace(place, shape=place.shape[1:], strides=place.strides[1:])
                 parts.append(place)
-            self._one_product(*parts)
-
-    def _one_product(self, left: Place, right: Place, result: Place) -> None:
-        """Multiply two matrices."""
-        if self._is_worth_transposing(left, right):
-            straight = Place.new(right.shape, right.dtype)
-            self.works.append(Transposition(right, straight))
-            right = straight
-        self.works.append(Product(left, right, result))
-
-    def _is_worth_transposing(self, left: Place, right: Place) -> bool:
-        """Return whether a product is faster after its second operand has been transposed."""
-        rows, inner, columns = *left.shape, right.shape[1]
-        small = min(rows, 32) * inner * columns <= SMALL_PRODUCT
-        kinds = left.dtype.kind == "f" and is_transposed(right) and right.strides[0] == 1
-        return kinds and small and rows >= 24 and inner * columns >= 256
+            self.works.append(Product(*parts))
 
     def _concatenate(self, instruction: Instruction) -> None:
         whole = self.new(instruction.output)

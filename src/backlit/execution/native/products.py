@@ -13,6 +13,7 @@ import numpy as np
 from backlit.execution.native.calls import Call, Work
 from backlit.execution.native.loops import HEADER, STORED
 from backlit.execution.native.places import Buffer, Place
+from backlit.execution.native.tiles import source_of, tiling
 
 _PRODUCT = (
     HEADER
@@ -29,6 +30,7 @@ SMALL_PRODUCT = 1_000_000
 SECONDS_PER_MULTIPLICATION = {4: 1.3e-11, 8: 2.6e-11}
 SECONDS_PER_COPIED_NUMBER = 3e-10
 SECONDS_PER_READ_NUMBER = 6e-11
+PANEL_BYTES = 2**15
 FEW_ROWS = 8  # fewer take as long: a processor multiplies by so many at once
 
 
@@ -62,9 +64,22 @@ class Product(Work):
         wide = SECONDS_PER_MULTIPLICATION[self.c.dtype.itemsize]
         return 1e-7 + max(m, FEW_ROWS) * k * n * wide + (m * k + k * n) * moved
 
+    def _is_small(self) -> bool:
+        return math.prod(self.a.shape) * self.b.shape[1] <= SMALL_PRODUCT
+
     def call(self) -> Call:
-        """Return the call of BLAS."""
+        """Return the call of the kernel for tiles, or of BLAS."""
         a, b, c = self.a, self.b, self.c
+        if (tiles := tiling()) is not None and self._is_small():
+            size = c.dtype.itemsize
+            m, k, n = *a.shape, b.shape[1]
+            steps = [place.strides[0] * size for place in (a, b, c)]
+            across = b.strides[1] * size if n > 1 else size
+            panels = m >= 24 and k * n * size > PANEL_BYTES
+            words = [
+                m, k, n, a, steps[0], a.strides[1] * size, b, steps[1], across, c, steps[2], panels,
+            ]  # fmt: skip
+            return Call(HEADER + source_of(tiles, STORED[c.dtype], size), words)
         # BLAS has columns where NumPy has rows: it computes C.T = B.T @ A.T.
         transpose_b, leading_b = _orientation(b)
         transpose_a, leading_a = _orientation(a)
@@ -116,56 +131,3 @@ def gemm_address(dtype: str) -> int:
     api.PyCapsule_GetPointer.restype = ctypes.c_void_p
     api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
     return int(api.PyCapsule_GetPointer(capsule, api.PyCapsule_GetName(capsule)))
-
-
-# ----- Transposition -----------------------------------------------------------------------------
-
-
-@dataclass(eq=False)
-class Transposition(Work):
-    """A contiguous copy of a matrix whose columns are contiguous, in square tiles.
-
-    Worth its time before a product of few rows: BLAS is half as fast where it would have to read
-    the second matrix across.
-    """
-
-    READS = ("source",)
-    WRITES = ("target",)
-
-    source: Place
-    target: Place
-
-    def seconds(self) -> float:
-        """Return how long it takes."""
-        return 3e-8 + math.prod(self.source.shape) * 2e-10
-
-    def call(self) -> Call:
-        """Return the call of the kernel."""
-        rows, columns = self.target.shape
-        size = self.source.dtype.itemsize
-        words = [
-            rows, columns, self.source, self.source.strides[1] * size,
-            self.target, self.target.strides[0] * size,
-        ]  # fmt: skip
-        kind = STORED[self.source.dtype]
-        return Call(HEADER + _TRANSPOSITION.format(kind=kind, size=size), words)
-
-
-# source[column, row] to target[row, column], both with contiguous rows
-_TRANSPOSITION = """def kernel(address, step):
-    w = carray(pointer(address), (6,), int64)
-    rows, columns, source, across, target, along = w[0], w[1], w[2], w[3], w[4], w[5]
-    whole_rows, whole_columns = rows // 16 * 16, columns // 16 * 16
-    for j in range(0, whole_columns, 16):
-        for i in range(0, whole_rows, 16):
-            transpose_tile(
-                source + j * across + i * {size}, across,
-                target + i * along + j * {size}, along, {kind}(0),
-            )
-    for i in range(rows):
-        first = whole_columns if i < whole_rows else 0
-        y = carray(pointer(target + i * along), (columns,), {kind})
-        for j in range(first, columns):
-            y[j] = carray(pointer(source + j * across + i * {size}), (1,), {kind})[0]
-    return 0
-"""
