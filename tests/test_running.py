@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import backlit
+from backlit.execution.native.literals import unsupported
 from backlit.functions import softmax
 from backlit.program import tree
 
@@ -163,11 +164,44 @@ def test_more_work_is_told_with_its_phases():
     )
 
 
-def test_what_cannot_be_run_is_explained_by_its_instruction():
-    explanation = backlit.explain_engine(lambda A: np.linalg.inv(A) @ A, np.eye(3))
+def test_what_cannot_be_run_is_explained_by_its_instruction_and_line():
+    def f(A):
+        B = np.tanh(A)
+        return np.linalg.inv(B) @ A
+
+    line = f.__code__.co_firstlineno + 2
+    explanation = backlit.explain_engine(f, np.eye(3))
     assert explanation.engine == "reference"
-    assert str(explanation) == "reference engine: no native kernel runs inv(float64 (3, 3))"
+    assert str(explanation) == (
+        f"reference engine: line {line} of test_running.py, `return np.linalg.inv(B) @ A`: "
+        "no native kernel runs inv(float64 (3, 3))"
+    )
     assert explanation.executable is None and explanation.kernels == {}
+
+
+def test_a_longer_function_is_explained_by_the_line_that_calls_it():
+    def f(A):
+        return 2 * np.linalg.cond(A)
+
+    line = f.__code__.co_firstlineno + 1
+    explanation = backlit.explain_engine(f, np.eye(3))
+    assert explanation.reason == (
+        f"line {line} of test_running.py, `return 2 * np.linalg.cond(A)`: "
+        "no native kernel runs svd(float64 (3, 3))"
+    )
+
+
+def test_what_cannot_be_run_in_a_backward_pass_is_explained_by_the_line_it_derives():
+    def f(A):
+        return np.sum(np.linalg.inv(A))
+
+    line = f.__code__.co_firstlineno + 1
+    program = backlit.backward(backlit.record(f, np.eye(3)))
+    step = next(i for i in program.instructions if i.derives)
+    assert str(unsupported(step)).startswith(
+        f"the backward pass of line {line} of test_running.py, `return np.sum(np.linalg.inv(A))`: "
+        "no native kernel runs "
+    )
 
 
 def test_without_numba_the_reference_engine_runs_it_and_says_why():

@@ -170,8 +170,9 @@ def explain_engine(program: Program | Callable[..., Any], *arguments: Any) -> Ex
     --------
     >>> import numpy as np
     >>> import backlit
-    >>> print(backlit.explain_engine(lambda A: np.linalg.det(A), np.eye(3)))
-    reference engine: no native kernel runs det(float64 (3, 3))
+    >>> explanation = backlit.explain_engine(lambda A: np.linalg.det(A), np.eye(3))
+    >>> explanation.engine, explanation.reason.rpartition(": ")[2]
+    ('reference', 'no native kernel runs det(float64 (3, 3))')
     >>> explanation = backlit.explain_engine(lambda x: np.sum(np.tanh(x) ** 2), np.ones(100))
     >>> explanation.kernels
     {'loop': 1, 'reduction': 1}

@@ -201,7 +201,9 @@ def expand(program: Program) -> Program:
             found: Any = NotImplemented
             if body is not None:
                 shorter = replace(instruction, function=partial(applied, body, instruction.output))
+                tape.expanded = instruction
                 found = evaluate(shorter, values)
+                tape.expanded = None
             if found is NotImplemented:
                 tape.replayed = instruction
                 evaluate(instruction, values)

@@ -23,7 +23,7 @@ import numpy as np
 
 from backlit.autodiff.errors import trace_error
 from backlit.autodiff.table import Rule
-from backlit.program.origin import Origin, origin_here
+from backlit.program.origin import Origin, OriginOfBody, origin_here
 from backlit.program.values import Instruction, Value
 
 Entry = tuple[Rule, Any, tuple[Any, ...], dict[str, Any], Any]
@@ -75,6 +75,8 @@ class RecordingTape(Tape):
         For entries that repeat an instruction of an earlier program: that instruction.
     replayed_inputs : list of Value
         The inputs of that program.
+    expanded : Instruction or None
+        The instruction whose body is running: what it does has that one's lines.
     """
 
     __slots__ = (
@@ -82,6 +84,7 @@ class RecordingTape(Tape):
         "adjoint_of",
         "derives",
         "deriving",
+        "expanded",
         "names",
         "origins",
         "replayed",
@@ -103,6 +106,7 @@ class RecordingTape(Tape):
         # What is being written at the moment: the backward pass through an entry, or a replay.
         self.deriving: int | None = None
         self.replayed: Instruction | None = None
+        self.expanded: Instruction | None = None
         self.until = until
         self._captured: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
         self.append = self._append_with_origin
@@ -114,7 +118,10 @@ class RecordingTape(Tape):
         elif self.deriving is not None:
             self.derives[node] = self.deriving
         else:
-            self.origins[node] = origin_here(self.until)
+            origin = origin_here(self.until)
+            if self.expanded is not None and self.expanded.source and not origin.places:
+                origin = OriginOfBody(self.expanded.source.places)
+            self.origins[node] = origin
         rule, ans, arguments, keywords, parents = entry
         traced = dict(parents)
         kept = tuple(self._kept(argument, traced.get(k)) for k, argument in enumerate(arguments))

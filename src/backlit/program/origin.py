@@ -131,6 +131,25 @@ class Origin:
         return []
 
 
+class OriginOfBody(Origin):
+    """The lines that led to an instruction, for what its body does: they name no value of that."""
+
+    @cached_property
+    def target(self) -> list[str]:
+        """No names."""
+        return []
+
+    @cached_property
+    def context(self) -> str:
+        """No name."""
+        return ""
+
+    @cached_property
+    def operand_names(self) -> list[str]:
+        """No names."""
+        return []
+
+
 def origin_here(until: CodeType | None = None) -> Origin:
     """Return the user's calls that are running now, out to the call of ``until``."""
     places = []

@@ -58,6 +58,14 @@ class Instruction:
     origin: Origin | None = None
     derives: Instruction | None = None
 
+    @property
+    def source(self) -> Origin | None:
+        """The lines that led here or, in a backward pass, to the instruction it derives."""
+        instruction: Instruction | None = self
+        while instruction is not None and instruction.origin is None:
+            instruction = instruction.derives
+        return instruction.origin if instruction else None
+
     def operands(self) -> Iterator[Value]:
         """Yield the values that this instruction reads."""
         for argument in (*self.arguments, *self.keywords.values()):

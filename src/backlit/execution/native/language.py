@@ -277,9 +277,7 @@ class _Vectors:
 
     def store(self, value: Any, address: Any) -> None:
         """Store numbers wherever numbers may lie."""
-        stored = self.builder.store(
-            value, self.builder.inttoptr(address, self.kind.as_pointer())
-        )
+        stored = self.builder.store(value, self.builder.inttoptr(address, self.kind.as_pointer()))
         stored.align = self.bytes
 
     def shuffled(self, first: Any, second: Any, order: list[int]) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from backlit.execution.native.calls import UnsupportedError
 from backlit.execution.native.loops import TYPE
 from backlit.execution.native.places import Buffer, Place
+from backlit.program.origin import describe
 from backlit.program.values import Instruction, Value
 
 
@@ -56,10 +57,15 @@ def constant(array: Any) -> Place:
 
 
 def unsupported(instruction: Instruction) -> UnsupportedError:
-    """Return the error that names an instruction that no kernel runs."""
+    """Return the error that names an instruction that no kernel runs, and where it was written."""
     function = instruction.function
     name = getattr(function, "__name__", str(function))
     shapes = ", ".join(
         f"{a.dtype} {a.shape}" if isinstance(a, Value) else repr(a) for a in instruction.arguments
     )
-    return UnsupportedError(f"no native kernel runs {name}({shapes})")
+    what = f"no native kernel runs {name}({shapes})"
+    source = instruction.source
+    if source is None or not source.places:
+        return UnsupportedError(what)
+    part = "the backward pass of " if instruction.origin is None else ""
+    return UnsupportedError(f"{part}{describe(source.places[0])}: {what}")

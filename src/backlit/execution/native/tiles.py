@@ -1,10 +1,10 @@
 """Products of matrices that are small, by tiles of the result that stay in registers.
 
 BLAS is made for large matrices: what it does before the first multiplication takes longer than a
-small product. Here, a tile of the result is computed at once: each number of the first matrix in it
-is multiplied with some vectors of the second. Where the second matrix lies across, or is so large
-that its rows fall out of the nearest cache, a panel of it is copied first, as wide as a tile (K. Goto
-and R. van de Geijn, "Anatomy of high-performance matrix multiplication", 2008).
+small product. Here, a tile of the result is computed at once: each number of the first matrix that
+belongs to it is multiplied with some vectors of the second. Where the second matrix lies across, or
+is too large for the nearest cache, a panel of it is copied first, as wide as a tile (K. Goto and
+R. van de Geijn, "Anatomy of high-performance matrix multiplication", 2008).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Tiling:
 
 @cache
 def tiling() -> Tiling | None:
-    """Return the tiles for this processor, or None if it is not one that multiplies and adds at once."""
+    """Return the tiles for this processor, or None if it cannot multiply and add in one step."""
     features = library.processor_features()
     if features.get("avx512f"):  # 32 registers of 64 bytes
         return Tiling(8, 4, 128)
@@ -47,7 +47,6 @@ def tiling() -> Tiling | None:
     if features.get("neon"):  # 32 of 16 bytes
         return Tiling(6, 4, 64)
     return None
-
 
 
 def source_of(tiling: Tiling, kind: str, size: int) -> str:
