@@ -335,10 +335,9 @@ def test_steps_with_dropout_penalties_and_float32_stay_in_their_places():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("across", [False, True])
-@pytest.mark.parametrize("blas", [False, True])
-def test_products_of_all_sizes_stay_in_their_places(monkeypatch, dtype, across, blas):
-    if blas:
-        monkeypatch.setattr(products, "tiling", lambda: None)
+@pytest.mark.parametrize("tiles_are", [None, tiles.NARROW, tiles.WIDE])
+def test_products_of_all_sizes_stay_in_their_places(monkeypatch, dtype, across, tiles_are):
+    monkeypatch.setattr(products, "tiling", lambda: tiles_are)  # none: by BLAS
     monkeypatch.setattr(tiles, "DEPTH", 24)  # so that sums are made in several parts
     monkeypatch.setattr(products, "PANEL_BYTES", 2000)
     for m, k, n in [*product(ROWS, (1, 9), (1, 40)), *product((1, 31), DEPTHS, COLUMNS)]:
@@ -351,7 +350,7 @@ def test_products_of_all_sizes_stay_in_their_places(monkeypatch, dtype, across, 
         executable = Executable(expand(backlit.record(multiply, *given)))
         with looked_at() as looked:
             found = executable.run(*given)
-        assert used(looked.kernels, "multiply(" if blas else "multiply_rows(")
+        assert used(looked.kernels, "multiply_rows(" if tiles_are else "multiply(")
         # Each sum has k terms, each rounded, and is rounded as often.
         tolerance = 2 * k * np.finfo(dtype).eps * (abs(a) @ abs(b))
         assert np.all(abs(found - a @ b) <= tolerance)

@@ -1,6 +1,10 @@
 """Work is shared out among threads, and threads are held and freed."""
 
+import signal
+import subprocess
+import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -134,3 +138,56 @@ def test_what_is_done_is_not_stopped():
         futures = [submit(int, "7") for _ in range(2)]
         threads.finish(futures, lambda: pytest.fail("nothing is to be stopped"))
         assert [future.result() for future in futures] == [7, 7]
+
+
+INTERRUPTED = """
+import time
+import numpy as np
+import backlit
+from backlit.autodiff.recording import expand
+from backlit.execution.blas import one_thread
+from backlit.execution.native.repeated import Repeated
+
+x = np.zeros((300, 300), np.float32)
+program = expand(backlit.record(lambda x: np.tanh(x @ x), x))
+loop = Repeated(program, carried={{0: 0}}, gathered=(), fed=(), kept=())
+
+def run(steps):
+    with one_thread():
+        loop.run({{0: x}}, {{}}, np.zeros((steps, 0), int), steps, n_threads={threads})
+
+run(100)
+began = time.perf_counter()
+run(100)
+print(time.perf_counter() - began, flush=True)
+try:
+    run(10_000)
+    print("went on to its end", flush=True)
+except KeyboardInterrupt:
+    print("stopped", flush=True)
+run(100)
+print("went on", flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a signal to a process of its own")
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_an_interrupt_stops_a_long_loop_at_once_and_the_next_one_works(n_threads):
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED.format(threads=n_threads)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    short = float(process.stdout.readline())
+    time.sleep(10 * short)  # a tenth of the long run, in whose midst the signal comes
+    process.send_signal(signal.SIGINT)
+    began = time.perf_counter()
+    assert process.stdout.readline() == "stopped\n"
+    passed = time.perf_counter() - began
+    out, err = process.communicate(timeout=60)
+    assert out == "went on\n", err
+    # It stops after the step that it was at, a hundredth of the short run. What was left of the long
+    # run is 90 short ones.
+    assert passed < 30 * short, (passed, short)

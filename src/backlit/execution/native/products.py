@@ -1,4 +1,4 @@
-"""Products of matrices by BLAS, and the transposition that makes some of them faster."""
+"""Products of matrices: small ones by tiles in registers, large ones by BLAS."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from backlit.execution.native.calls import Call, Work
 from backlit.execution.native.loops import HEADER, STORED
 from backlit.execution.native.places import Buffer, Place
-from backlit.execution.native.tiles import source_of, tiling
+from backlit.execution.native.tiles import Tiling, source_of, tiling
 
 _PRODUCT = (
     HEADER
@@ -24,14 +24,15 @@ _PRODUCT = (
 '''
 )
 
-# Up to this many multiplications, OpenBLAS reads the matrices where they lie. Beyond, it copies
-# them to an order of its own first, which takes long where few rows or columns meet a large matrix.
-SMALL_PRODUCT = 1_000_000
+# Up to this many multiplications, tiles are mostly faster than BLAS, where rows are few many times
+# as fast. On an AMD EPYC with AVX2, BLAS came level between 17 and 50 million.
+SMALL_PRODUCT = 20_000_000
+# A second matrix of more bytes is taken by panels, if there are so many rows that it is worth it.
+PANEL_BYTES, PANEL_ROWS = 2**15, 24
 SECONDS_PER_MULTIPLICATION = {4: 1.3e-11, 8: 2.6e-11}
-SECONDS_PER_COPIED_NUMBER = 3e-10
 SECONDS_PER_READ_NUMBER = 6e-11
-PANEL_BYTES = 2**15
-FEW_ROWS = 8  # fewer take as long: a processor multiplies by so many at once
+SECONDS_PER_COPIED_NUMBER = 3e-10  # BLAS copies large matrices to an order of its own first
+FEW_ROWS = 4  # fewer take as long: so many are multiplied at once
 
 
 @dataclass(eq=False)
@@ -60,26 +61,33 @@ class Product(Work):
     def seconds(self) -> float:
         """Return how long it takes."""
         m, k, n = *self.a.shape, self.b.shape[1]
-        moved = SECONDS_PER_READ_NUMBER if m * k * n <= SMALL_PRODUCT else SECONDS_PER_COPIED_NUMBER
+        moved = SECONDS_PER_READ_NUMBER if self._is_small() else SECONDS_PER_COPIED_NUMBER
         wide = SECONDS_PER_MULTIPLICATION[self.c.dtype.itemsize]
         return 1e-7 + max(m, FEW_ROWS) * k * n * wide + (m * k + k * n) * moved
 
     def _is_small(self) -> bool:
+        """Return whether tiles do it, where the processor has them."""
         return math.prod(self.a.shape) * self.b.shape[1] <= SMALL_PRODUCT
 
     def call(self) -> Call:
         """Return the call of the kernel for tiles, or of BLAS."""
+        tiles = tiling() if self._is_small() else None
+        return self._call_of_blas() if tiles is None else self._call_of_tiles(tiles)
+
+    def _call_of_tiles(self, tiles: Tiling) -> Call:
         a, b, c = self.a, self.b, self.c
-        if (tiles := tiling()) is not None and self._is_small():
-            size = c.dtype.itemsize
-            m, k, n = *a.shape, b.shape[1]
-            steps = [place.strides[0] * size for place in (a, b, c)]
-            across = b.strides[1] * size if n > 1 else size
-            panels = m >= 24 and k * n * size > PANEL_BYTES
-            words = [
-                m, k, n, a, steps[0], a.strides[1] * size, b, steps[1], across, c, steps[2], panels,
-            ]  # fmt: skip
-            return Call(HEADER + source_of(tiles, STORED[c.dtype], size), words)
+        size = c.dtype.itemsize
+        m, k, n = *a.shape, b.shape[1]
+        steps = [place.strides[0] * size for place in (a, b, c)]
+        across = b.strides[1] * size if n > 1 else size
+        panels = m >= PANEL_ROWS and k * n * size > PANEL_BYTES
+        words = [
+            m, k, n, a, steps[0], a.strides[1] * size, b, steps[1], across, c, steps[2], panels,
+        ]  # fmt: skip
+        return Call(HEADER + source_of(tiles, STORED[c.dtype], size), words)
+
+    def _call_of_blas(self) -> Call:
+        a, b, c = self.a, self.b, self.c
         # BLAS has columns where NumPy has rows: it computes C.T = B.T @ A.T.
         transpose_b, leading_b = _orientation(b)
         transpose_a, leading_a = _orientation(a)
@@ -99,11 +107,6 @@ class Product(Work):
 
 
 _FLAGS = np.frombuffer(b"nt", np.uint8)
-
-
-def is_transposed(place: Place) -> bool:
-    """Return whether the numbers of a matrix lie column by column."""
-    return bool(_orientation(place)[0])
 
 
 def _orientation(place: Place) -> tuple[int, int]:

@@ -26,7 +26,7 @@ class Tiling:
     rows : int
         Of a tile.
     fewer : int
-        Rows of a tile at the lower end: the two together come to most numbers of rows.
+        Rows of a tile at the lower end: sums of the two are most numbers of rows.
     width : int
         Bytes of a row of a tile.
     """
@@ -36,16 +36,18 @@ class Tiling:
     width: int
 
 
+NARROW = Tiling(6, 4, 64)  # for 16 registers of 32 bytes, or 32 of 16 bytes
+WIDE = Tiling(8, 4, 128)  # for 32 registers of 64 bytes
+
+
 @cache
 def tiling() -> Tiling | None:
     """Return the tiles for this processor, or None if it cannot multiply and add in one step."""
     features = library.processor_features()
-    if features.get("avx512f"):  # 32 registers of 64 bytes
-        return Tiling(8, 4, 128)
-    if features.get("avx2") and features.get("fma"):  # 16 of 32 bytes
-        return Tiling(6, 4, 64)
-    if features.get("neon"):  # 32 of 16 bytes
-        return Tiling(6, 4, 64)
+    if features.get("avx512f"):
+        return WIDE
+    if features.get("neon") or (features.get("avx2") and features.get("fma")):
+        return NARROW
     return None
 
 
