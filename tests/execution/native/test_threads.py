@@ -188,6 +188,6 @@ def test_an_interrupt_stops_a_long_loop_at_once_and_the_next_one_works(n_threads
     passed = time.perf_counter() - began
     out, err = process.communicate(timeout=60)
     assert out == "went on\n", err
-    # It stops after the step that it was at, a hundredth of the short run. What was left of the long
-    # run is 90 short ones.
+    # It stops after the step that it was at, a hundredth of the short run; about 90 of those were
+    # left.
     assert passed < 30 * short, (passed, short)
