@@ -256,6 +256,22 @@ def test_what_no_kernel_runs_is_named():
         Executable(backlit.record(np.linalg.inv, x))
 
 
+@pytest.mark.parametrize("dtype", [">f4", ">f8", ">i8"])
+def test_numbers_in_the_other_order_of_bytes_are_taken(dtype):
+    x, captured = (rng.integers(-9, 9, (3, 4)).astype(dtype) for _ in range(2))
+    executable = Executable(backlit.record(lambda x: (x * captured + 1, x.T), x))
+    product, turned = executable.run(x)
+    assert np.array_equal(product, x * captured + 1) and np.array_equal(turned, x.T)
+
+
+def test_numbers_that_kernels_do_not_have_are_named():
+    program = backlit.record(lambda x: x * 2, np.ones(3, np.float16))
+    with pytest.raises(UnsupportedError, match="no kernel has numbers of float16"):
+        Executable(program)
+    with pytest.warns(UserWarning, match="no kernel has numbers of float16"):
+        assert backlit.run(program, np.ones(3, np.float16), engine="native").tolist() == [2] * 3
+
+
 def test_arguments_are_checked_as_by_the_reference_executor():
     executable = Executable(backlit.record(lambda x: x * 2, np.ones(3)))
     with pytest.raises(ValueError, match="was recorded for x of shape"):

@@ -347,6 +347,21 @@ def test_read_only_folder_is_no_error(folder, forget):
 # ---- which folder -------------------------------------------------------------------------------
 
 
+def test_processor_that_llvm_does_not_know_is_no_error(folder):
+    unknown = (
+        "import llvmlite.binding as llvm\n"
+        "def features():\n"
+        "    raise RuntimeError('failed to get host cpu features.')\n"
+        "llvm.get_host_cpu_features, llvm.get_host_cpu_name = features, lambda: ''\n"
+        "from backlit.execution.native import products, tiles\n"
+        "assert tiles.tiling() is None\n"  # products of matrices are BLAS's then
+    )
+    for compiled in (1, 0):
+        other = Other([ADD.format(2)], before=unknown)
+        other.start()
+        assert other.result() == [[42], compiled, bool(compiled)]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have other folders")
 @pytest.mark.parametrize("caches", [None, "caches"])
 def test_folder_is_among_the_caches_of_the_user(tmp_path, monkeypatch, caches):

@@ -153,10 +153,16 @@ def processor_features() -> dict[str, bool]:
     >>> library.processor_features().get("no such instructions", False)
     False
     """
+    return dict(_features())
+
+
+def _features() -> Any:
+    """Return LLVM's collection of features; an empty one for a processor that it does not know."""
+    llvm = _llvm()
     try:
-        return dict(_llvm().get_host_cpu_features())
+        return llvm.get_host_cpu_features()
     except RuntimeError:
-        return {}
+        return llvm.FeatureMap()
 
 
 # ---- machine code ------------------------------------------------------------------------------
@@ -183,7 +189,7 @@ def _circumstances() -> str:
         version("llvmlite"),
         llvm.get_process_triple(),
         llvm.get_host_cpu_name(),
-        llvm.get_host_cpu_features().flatten(),
+        _features().flatten(),
     )
     return hashlib.sha256(repr(subject).encode()).hexdigest()
 
@@ -237,7 +243,7 @@ def _machine() -> Any:
     llvm = _llvm()
     return llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(
         cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
+        features=_features().flatten(),
         opt=3,
         # Code, constants and the C library may lie more than 2 GiB apart.
         reloc="static" if _is_x86() else "default",

@@ -15,8 +15,8 @@ from backlit.program.values import Instruction, Value
 
 
 def known(dtype: Any) -> np.dtype[Any]:
-    """Return a dtype that kernels have."""
-    dtype = np.dtype(dtype)
+    """Return a dtype that kernels have, in the machine's order of bytes."""
+    dtype = np.dtype(dtype).newbyteorder("=")
     if dtype not in TYPE:
         raise TypeError(f"no kernel has numbers of {dtype}")
     return dtype
@@ -52,8 +52,8 @@ def is_part_of_source(number: Any, dtype: np.dtype[Any]) -> bool:
 
 def constant(array: Any) -> Place:
     """Return a place that holds a copy of an array: what is captured may change."""
-    array = np.array(array, order="C")
-    return Place.new(array.shape, known(array.dtype), Buffer(array.nbytes, array))
+    array = np.array(array, known(np.asarray(array).dtype), order="C")
+    return Place.new(array.shape, array.dtype, Buffer(array.nbytes, array))
 
 
 def unsupported(instruction: Instruction) -> UnsupportedError:

@@ -124,10 +124,13 @@ class _Lowering(Placing):
         return parts
 
     def run(self) -> Lowered:
-        inputs = [Place.new(value.shape, known(value.dtype)) for value in self.program.inputs]
-        self.places.update(zip(self.program.inputs, inputs, strict=True))
-        for value, array in {**self.program.captured, **self.program.fixed}.items():
-            self.places[value] = constant(array)
+        try:
+            inputs = [Place.new(value.shape, known(value.dtype)) for value in self.program.inputs]
+            self.places.update(zip(self.program.inputs, inputs, strict=True))
+            for value, array in {**self.program.captured, **self.program.fixed}.items():
+                self.places[value] = constant(array)
+        except TypeError as error:  # numbers that kernels do not have, such as complex ones
+            raise UnsupportedError(str(error)) from error
         for instruction in self.program.instructions:
             try:
                 self._lower(instruction)
