@@ -75,13 +75,16 @@ def test_what_is_captured_is_taken_as_it_is_at_the_first_run():
 
 
 def test_the_native_engine_warns_once_for_a_program_it_cannot_run_and_the_other_runs_it():
-    program = backlit.record(lambda A: np.linalg.inv(A) * 2, np.eye(3))
+    def f(A):
+        return np.linalg.inv(A) * 2
+
+    program, line = backlit.record(f, np.eye(3)), f.__code__.co_firstlineno + 1
     A = np.diag([1.0, 2.0, 4.0])
     with pytest.warns(UserWarning) as warned:
         found = backlit.run(program, A, engine="native")
     assert [str(warning.message) for warning in warned] == [
-        "the native engine cannot run program, and the reference engine does: no native kernel "
-        "runs inv(float64 (3, 3))"
+        f"the native engine cannot run f, and the reference engine does: line {line} of "
+        "test_running.py, `return np.linalg.inv(A) * 2`: no native kernel runs inv(float64 (3, 3))"
     ]
     assert warned[0].filename == __file__
     assert np.array_equal(found, np.diag([2.0, 1.0, 0.5]))
