@@ -49,7 +49,7 @@ class Pushes(Answer):
     penalty, decay : float
         What the L1 and L2 penalties, and decoupled decay, did to it.
     earlier : float
-        What the optimizer's memory at the start did to it; 0 unless a training went on from another.
+        What the optimizer's memory at the start did to it; 0 where training began with none.
     residual, rounding : float
         What could be booked to nobody: the steps' curvature, and rounding.
     changes, residuals : array of float64, shape (steps,)
@@ -171,10 +171,11 @@ def pushes(recording: Recording, of: str | int | Prediction = "validation loss")
 
     Notes
     -----
-    The trapezoid rule with a step's both ends is the second order of J. Wang and others, "Data
-    Shapley in one training run", 2024, without a Hessian; ``V @ d`` over rows is the value of
-    R. Aumann and L. Shapley along the step. A gradient that works on through momentum is followed by
-    the adjoint of the optimizer's memory, from the last step to the first.
+    With the gradients at both ends of a step, the trapezoid rule is the second order of J. Wang and
+    others, "Data Shapley in one training run", 2024, without a Hessian; the mean gradient along the
+    step gives the values of R. Aumann and L. Shapley, "Values of non-atomic games", 1974. A
+    gradient that works on through momentum is followed by the adjoint of the optimizer's memory,
+    from the last step to the first.
 
     Examples
     --------

@@ -71,6 +71,15 @@ class Course(Protocol):
     def key(self, number: int) -> NDArray[np.uint32] | None:
         """Return the key of a step's dropout, or None."""
 
+    def without(self, rows: NDArray[np.intp]) -> Course:
+        """Return the same steps, in which some examples have no weight.
+
+        Parameters
+        ----------
+        rows : array of int
+            Positions in the training part.
+        """
+
 
 @dataclass(frozen=True, eq=False)
 class Part:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -188,3 +188,11 @@ class TrainerCourse:
     def key(self, number: int) -> NDArray[np.uint32] | None:
         """Return the key of a step's dropout, or None."""
         return dropout_key(self.settings.seed, number) if self.network.dropout else None
+
+    def without(self, rows: NDArray[np.intp]) -> TrainerCourse:
+        """Return the same steps, in which some examples have no weight."""
+        weights = self.examples.weights.copy()
+        weights[rows] = 0
+        course = replace(self, examples=replace(self.examples, weights=weights))
+        course.steps.prepared = self.steps.prepared  # weights are data of their programs
+        return course
