@@ -117,7 +117,9 @@ class Ledger(Answer):
             lines, values = columns["line"], columns["share"]
         count = len(self.groups)
         strongest = np.argsort(-np.abs(values[:count]), kind="stable")[:SHOWN]
-        shown = [*strongest, *(k for k in range(count, len(lines)) if values[k])]
+        # Rounding is told where it reaches a digit that is shown.
+        least = 5e-5 * np.max(np.abs(values), initial=0)
+        shown = [*strongest, *(k for k in range(count, len(lines)) if abs(values[k]) > least)]
         rest = float(np.sum(values[:count]) - np.sum(values[strongest]))
         text = [f"{head}. What was added:" if single else f"{head}. Shares in it:"]
         text += [f"  {lines[k]}: {_number(values[k], single)}" for k in shown]
@@ -135,7 +137,7 @@ class Ledger(Answer):
         values = columns["added"][1:-1] if single else columns["share"]
         names = columns["line"][1:-1] if single else columns["line"]
         strongest = np.sort(np.argsort(-np.abs(values[:count]), kind="stable")[: 2 * SHOWN])
-        chosen = [*strongest, *(k for k in range(count, len(names)) if values[k])][::-1]
+        chosen = [*strongest, *range(count, len(names))][::-1]
         colours = [UP if values[k] > 0 else DOWN for k in chosen]
         axes.barh([names[k] for k in chosen], [values[k] for k in chosen], color=colours)
         axes.axvline(0, color="black", linewidth=0.8)
