@@ -1,6 +1,6 @@
 """Pictures of pages of documentation, drawn by their own Python blocks.
 
-    python -m tests.docs.pictures docs/insight/example.md docs/insight/inputs.md docs/insight/units.md
+    python -m tests.docs.pictures docs/insight/example.md docs/insight/units.md
 
 runs the blocks of the pages, and puts the PNG files that they write into docs/pictures.
 """

@@ -261,10 +261,16 @@ def test_summary_frame_and_plot_hold_the_account():
     ("of", "text"),
     [
         ("loss", "of='loss' is nothing that can be asked about; give \"validation loss\""),
-        (60, "row 60 is neither in the training part nor in the held-out part; .* 0 to 59"),
+        (60, "of: row 60 is neither in the training nor in the held-out part; .* from 0 to 59"),
         (Prediction(X[0, :3]), r"finite numbers of shape \(rows, 4\).* shape \(1, 3\)"),
-        (Prediction(X[0], 3), "there is no output 3; give one of class 0, class 1, class 2, or"),
-        (Prediction(X[0], "cat"), "there is no output 'cat'; give one of class 0, class 1"),
+        (
+            Prediction(X[0], 3),
+            r"output must be a name \(class 0, class 1, class 2\) or from 0 to 2, not 3",
+        ),
+        (
+            Prediction(X[0], "cat"),
+            r"must be a name \(class 0, .*\) or from 0 to 2, not 'cat'",
+        ),
         (Prediction(X[0], 0, "odds"), "of classes there is log-odds or margin or output, and no"),
     ],
 )
@@ -274,7 +280,7 @@ def test_what_cannot_be_asked_is_said(of, text):
 
 
 def test_several_targets_need_a_choice():
-    with pytest.raises(ValueError, match="no output is given; give one of target 1, target 2"):
+    with pytest.raises(ValueError, match="several numbers needs its output; give one of target 1"):
         pushes(watched("adam", "squared_loss"), of=3)
 
 

@@ -126,7 +126,7 @@ def test_a_layer_a_unit_and_a_weight_are_parts_of_the_network():
     for asked, name, values in (
         ({"layer": 2}, "layer 2", [*views["W2"].ravel(), *views["b2"]]),
         ({"layer": 2, "unit": 5}, "unit 5 of layer 2", [*views["W2"][:, 4], views["b2"][4]]),
-        ({"layer": 3, "unit": 1}, "the output class 0", [*views["W3"][:, 0], views["b3"][0]]),
+        ({"layer": 3, "unit": 1}, "class 0", [*views["W3"][:, 0], views["b3"][0]]),
         (
             {"layer": 1, "unit": 2, "source": "input 3"},
             "the weight from input 3 to unit 2 of layer 1",
@@ -134,7 +134,7 @@ def test_a_layer_a_unit_and_a_weight_are_parts_of_the_network():
         ),
         (
             {"layer": 2, "unit": 2, "source": 6},
-            "the weight from unit 6 of layer 1 to unit 2 of layer 2",
+            "the weight from unit 6 to unit 2 of layer 2",
             [views["W2"][5, 1]],
         ),
         (
@@ -148,7 +148,7 @@ def test_a_layer_a_unit_and_a_weight_are_parts_of_the_network():
         np.testing.assert_array_equal(part.final, values)
         assert len(part.parameters) == len(values)
         order = [int(np.flatnonzero(whole.places == place)[0]) for place in part.places]
-        assert [whole.parameters[k] for k in order] == list(part.parameters)
+        assert [whole.parameters[k] for k in order] == part.parameters
         np.testing.assert_allclose(part.contributions, whole.contributions[:, order], atol=1e-14)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from backlit.insight.naming import Naming
 from backlit.insight.recording import Recording
 
 
@@ -41,14 +42,11 @@ class Chosen:
     blocks : tuple of Block
     places : array of int, shape (parameters,)
         Where they are among the flat parameters, block after block.
-    parameters : tuple of str
-        What each is called.
     """
 
     name: str
     blocks: tuple[Block, ...]
     places: NDArray[np.intp]
-    parameters: tuple[str, ...]
 
 
 def choose(
@@ -81,8 +79,8 @@ def choose(
     >>> from backlit.networks import Network
     >>> x = np.linspace(-1, 1, 64)[:, np.newaxis]
     >>> _, recording = watch(Network(1, (8,), 2), (x, (x[:, 0] > 0).astype(int)), epochs=1)
-    >>> choose(recording, 1, 3, None).parameters
-    ('input 1 to unit 3 of layer 1', 'the bias of unit 3 of layer 1')
+    >>> choose(recording, 1, 3, None).places  # in weights of shape (1, 8), and 8 biases
+    array([ 2, 10])
     """
     sizes = recording.subject.sizes
     if layer is None:
@@ -97,18 +95,16 @@ def choose(
         return _chosen(recording, f"layer {layer}", _whole(layer, slice(None)))
     _check("unit", unit, sizes[layer], f"layer {layer}")
     one = slice(unit - 1, unit)
+    naming = Naming.of(recording)
+    whole = naming.unit(layer, unit - 1) + (f" of layer {layer}" if layer < len(sizes) - 1 else "")
     if source is None:
-        name = _unit(recording, layer, unit)
-        return _chosen(recording, name, _whole(layer, one))
+        return _chosen(recording, whole, _whole(layer, one))
     if source == "bias":
-        block = Block(layer, one, slice(0), True)
-    else:
-        position = _position(recording, layer, source)
-        block = Block(layer, one, slice(position - 1, position), False)
-    chosen = _chosen(recording, "", [block])
-    (name,) = chosen.parameters
-    name = name if block.bias else f"the weight from {name}"
-    return Chosen(name, chosen.blocks, chosen.places, chosen.parameters)
+        return _chosen(recording, f"the bias of {whole}", [Block(layer, one, slice(0), True)])
+    position = _position(recording, layer, source)
+    below = naming.unit(layer - 1, position - 1)
+    block = Block(layer, one, slice(position - 1, position), False)
+    return _chosen(recording, f"the weight from {below} to {whole}", [block])
 
 
 def _whole(layer: int, units: slice) -> list[Block]:
@@ -134,31 +130,13 @@ def _position(recording: Recording, layer: int, source: int | str) -> int:
     return recording.input_names.index(source) + 1
 
 
-def _unit(recording: Recording, layer: int, unit: int) -> str:
-    sizes = recording.subject.sizes
-    if layer == 0:
-        return recording.input_names[unit - 1]
-    if layer == len(sizes) - 1:  # of two classes told apart by one output, it is called after one
-        return f"the output {recording.output_names[-sizes[-1] :][unit - 1]}"
-    return f"unit {unit} of layer {layer}"
-
-
 def _chosen(recording: Recording, name: str, blocks: list[Block]) -> Chosen:
-    layout, sizes = recording.subject.layout, recording.subject.sizes
+    layout = recording.subject.layout
     positions = layout.views(np.arange(layout.size))
-    places, names = [], []
-    for block in blocks:
-        units = range(1, sizes[block.layer] + 1)[block.units]
-        if block.bias:
-            places.append(positions[f"b{block.layer}"][block.units])
-            names += [f"the bias of {_unit(recording, block.layer, unit)}" for unit in units]
-        else:
-            places.append(positions[f"W{block.layer}"][block.sources, block.units].ravel())
-            sources = range(1, sizes[block.layer - 1] + 1)[block.sources]
-            names += [
-                f"{_unit(recording, block.layer - 1, source)} to "
-                f"{_unit(recording, block.layer, unit)}"
-                for source in sources
-                for unit in units
-            ]
-    return Chosen(name, tuple(blocks), np.concatenate(places), tuple(names))
+    places = np.concatenate([
+        positions[f"b{block.layer}"][block.units]
+        if block.bias
+        else positions[f"W{block.layer}"][block.sources, block.units].ravel()
+        for block in blocks
+    ])  # fmt: skip
+    return Chosen(name, tuple(blocks), places)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backlit.functions import logsumexp
+from backlit.insight.lookup import find_name, find_row
 from backlit.insight.recording import Recording
 from backlit.insight.subject import Subject, Targets, margins
 
@@ -136,14 +137,10 @@ def _validation_loss(recording: Recording, of: str) -> Goal:
 
 
 def _row(recording: Recording, row: int) -> NDArray[Any]:
-    for part in (recording.training, recording.held_out):
-        if part is not None and len(found := np.flatnonzero(part.rows == row)):
-            return part.inputs(found[:1])
-    last = max(int(np.max(part.rows)) for part in (recording.training, recording.held_out) if part)
-    raise ValueError(
-        f"row {row} is neither in the training part nor in the held-out part; their rows are among "
-        f"0 to {last}, and other inputs can be given as a Prediction"
-    )
+    name, position = find_row(recording, row, "of")
+    part = recording.training if name == "training" else recording.held_out
+    assert part is not None
+    return part.inputs([position])
 
 
 def _inputs(recording: Recording, x: Any) -> NDArray[Any]:
@@ -188,14 +185,12 @@ def _output(recording: Recording, x: NDArray[Any], output: int | str | None) -> 
     if output is None and recording.subject.targets == "classes":
         outputs = np.mean(recording.subject.outputs(recording.theta, x), axis=0)
         return int(outputs[0] > 0) if len(outputs) == 1 else int(np.argmax(outputs))
-    if output in names:
-        return names.index(str(output))
-    if isinstance(output, int | np.integer) and 0 <= output < len(names):
-        return int(output)
-    given = "no output is given" if output is None else f"there is no output {output!r}"
-    raise ValueError(
-        f"{given}; give one of {', '.join(names)}, or its position, 0 to {len(names) - 1}"
-    )
+    if output is None:
+        raise ValueError(
+            f"of: a Prediction of a network with several {recording.subject.targets} needs its "
+            f"output; give one of {', '.join(names)}"
+        )
+    return find_name(names, output, "of", "output")
 
 
 def _said(outputs: Any, y: Any, *, targets: Targets, number: int, quantity: Quantity) -> Any:

@@ -20,6 +20,7 @@ from backlit.insight.answer import Answer
 from backlit.insight.backwards import Parts, backwards, ensure_memory, kept_steps, parts_of
 from backlit.insight.chosen import Chosen, choose
 from backlit.insight.grouping import Grouping, group
+from backlit.insight.naming import Naming
 from backlit.insight.recording import Recording
 
 SHOWN = 10
@@ -36,8 +37,8 @@ class Ledger(Answer):
     ----------
     name : str
         What the account is of, as it is called in a sentence.
-    parameters : tuple of str
-        The names of the weights and biases.
+    naming : Naming
+        Of the network's units and parameters.
     places : array of int, shape (parameters,)
         Where they are among the flat parameters.
     by : str
@@ -55,7 +56,7 @@ class Ledger(Answer):
     """
 
     name: str
-    parameters: tuple[str, ...]
+    naming: Naming
     places: NDArray[np.intp]
     by: str
     groups: tuple[str, ...]
@@ -66,6 +67,11 @@ class Ledger(Answer):
     decay: NDArray[np.float64]
     earlier: NDArray[np.float64]
     rounding: NDArray[np.float64]
+
+    @property
+    def parameters(self) -> list[str]:
+        """The names of the weights and biases."""
+        return self.naming.parameters(self.places)
 
     @property
     def entries(self) -> dict[str, NDArray[np.float64]]:
@@ -90,13 +96,14 @@ class Ledger(Answer):
         if len(self.places) == 1:
             lines = {"initial": self.initial, **entries, "final": self.final}
             return {"line": list(lines), "added": np.array([v[0] for v in lines.values()])}
-        values = np.array(list(entries.values()))
         way = self.final - self.initial
         squared = way @ way
         return {
             "line": list(entries),
-            "length": np.linalg.norm(values, axis=1),
-            "share": values @ way / squared if squared else np.zeros(len(values)),
+            "length": np.array([np.linalg.norm(line) for line in entries.values()]),
+            "share": np.array(
+                [line @ way / squared if squared else 0.0 for line in entries.values()]
+            ),
         }
 
     def summary(self) -> str:
@@ -241,7 +248,7 @@ def _write(recording: Recording, chosen: Chosen, grouping: Grouping) -> Ledger:
     final = recording.theta[places].astype(np.float64)
     booked = np.sum(contributions, axis=0) + penalty + decay + earlier
     return Ledger(
-        chosen.name, chosen.parameters, places, grouping.by, grouping.names, contributions,
+        chosen.name, Naming.of(recording), places, grouping.by, grouping.names, contributions,
         initial, final, penalty, decay, earlier, final - initial - booked,
     )  # fmt: skip
 
