@@ -261,6 +261,7 @@ def test_summary_frame_and_plot_hold_the_account():
     ("of", "text"),
     [
         ("loss", "of='loss' is nothing that can be asked about; give \"validation loss\""),
+        ([3, 4], r"of=\[3, 4\] is nothing that can be asked about"),
         (60, "of: row 60 is neither in the training nor in the held-out part; .* from 0 to 59"),
         (Prediction(X[0, :3]), r"finite numbers of shape \(rows, 4\).* shape \(1, 3\)"),
         (

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backlit.functions import logsumexp
+from backlit.insight.backwards import ensure_memory
 from backlit.insight.lookup import find_name, find_row
 from backlit.insight.recording import Recording
 from backlit.insight.subject import Subject, Targets, margins
@@ -110,22 +111,22 @@ def goal_of(recording: Recording, of: str | int | Prediction) -> Goal:
     >>> goal_of(recording, 63).name
     'the log-odds of class 1 for row 63'
     """
-    if isinstance(of, str):
-        return _validation_loss(recording, of)
+    if isinstance(of, str) and of == "validation loss":
+        return _validation_loss(recording)
     if isinstance(of, Prediction):
         x = _inputs(recording, of.x)
         place = "these inputs" if len(x) == 1 else f"{len(x)} rows of inputs, on average"
         return _prediction(recording, x, of.output, of.quantity, place)
-    return _prediction(recording, _row(recording, of), None, None, f"row {of}")
-
-
-def _validation_loss(recording: Recording, of: str) -> Goal:
-    part = recording.held_out
-    if of != "validation loss":
+    if not isinstance(of, int | np.integer):
         raise ValueError(
             f'of={of!r} is nothing that can be asked about; give "validation loss", the position '
             "of a row in your data, or a Prediction"
         )
+    return _prediction(recording, _row(recording, of), None, None, f"row {of}")
+
+
+def _validation_loss(recording: Recording) -> Goal:
+    part = recording.held_out
     if part is None:
         raise ValueError(
             "this training had no held-out part, and so has no validation loss; train with one, or "
@@ -133,7 +134,11 @@ def _validation_loss(recording: Recording, of: str) -> Goal:
         )
     shares = part.weights.astype(np.float64)
     shares /= np.sum(shares)
-    return Goal(of.replace("v", "the v", 1), recording.subject, part.inputs(...), part.y, shares)
+    ensure_memory(
+        len(part) * recording.subject.sizes[0] * recording.theta.itemsize,
+        "the held-out part, written out,", "train with a smaller one",
+    )  # fmt: skip
+    return Goal("the validation loss", recording.subject, part.inputs(...), part.y, shares)
 
 
 def _row(recording: Recording, row: int) -> NDArray[Any]:
