@@ -106,8 +106,10 @@ def goal_of(recording: Recording, of: str | int | Prediction) -> Goal:
     >>> from backlit.insight.goals import goal_of
     >>> from backlit.insight.trained import watch
     >>> from backlit.networks import Network
+    >>> from backlit.training import Adam
     >>> x = np.linspace(-1, 1, 64)[:, np.newaxis]
-    >>> _, recording = watch(Network(1, (8,), 2), (x, (x[:, 0] > 0).astype(int)), epochs=9)
+    >>> data = x, (x[:, 0] > 0).astype(int)
+    >>> _, recording = watch(Network(1, (8,), 2), data, epochs=9, optimizer=Adam(0.1))
     >>> goal_of(recording, 63).name
     'the log-odds of class 1 for row 63'
     """
