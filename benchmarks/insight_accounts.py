@@ -36,10 +36,10 @@ from sklearn.preprocessing import StandardScaler
 
 from backlit.execution.blas import one_thread
 from backlit.insight.goals import Goal, Prediction, goal_of
-from backlit.insight.pushing import accounts, pushes
+from backlit.insight.ledger import ledger
+from backlit.insight.pushes import accounts, pushes
 from backlit.insight.recording import Recording
 from backlit.insight.trained import watch
-from backlit.insight.weight_ledger import ledger
 from backlit.networks import Network
 from backlit.training import Adam, AdamW, GradientDescent, Momentum, Nesterov, RMSProp, Settings
 from timing import machine, machine_text, parser, say, table, write_json
@@ -125,7 +125,7 @@ def measure_residual(seeds: int) -> list[dict[str, Any]]:
 def retrained(recording: Recording, without: NDArray[np.intp], goals: list[Goal]) -> list[float]:
     """Return what is said of held-out rows by a training without some rows.
 
-    The steps of `backlit.insight.removing.removal`, an epoch at once.
+    The steps of `backlit.insight.removal.removal`, an epoch at once.
     """
     course = recording.course.without(without)
     theta, state = course.begin()

@@ -266,7 +266,7 @@ def _watching(
     rule, state = optimizer.rule, optimizer.state
     assert state is not None
 
-    def make(theta: NDArray[Any], state: Any) -> Steps:
+    def make(data: Data, theta: NDArray[Any], state: Any) -> Steps:
         return _steps_for(estimator, model, rule, data, theta, state, seed)
 
     targets = targets_of(estimator, model.output)

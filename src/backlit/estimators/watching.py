@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from backlit.insight.recording import Figures, Names, Part, Recording, State, co
 from backlit.insight.subject import Subject, Targets
 from backlit.networks.dropout import dropout_key
 
-MakeSteps = Callable[[NDArray[Any], State], Steps]
+MakeSteps = Callable[[Data, NDArray[Any], State], Steps]
 
 
 def subject_of(model: Model, targets: Targets) -> Subject:
@@ -102,7 +102,7 @@ class Watching:
     seed : int
         Of dropout.
     make_steps : callable
-        ``make_steps(theta, state)`` returns steps by the engine of the fit.
+        ``make_steps(data, theta, state)`` returns steps by the engine of the fit.
     theta, state
         Before the first step; neither is changed.
     """
@@ -221,7 +221,7 @@ class EstimatorCourse:
         theta = theta.copy()  # steps write over what they are given
         state = {name: array.copy() for name, array in state.items()}
         if self._steps is None:
-            self._steps = self.watching.make_steps(theta, state)
+            self._steps = self.watching.make_steps(self.watching.data, theta, state)
         steps = self._steps
         steps.theta, steps.state, steps.made = theta, state, number - 1
         losses = np.empty(1, theta.dtype)
@@ -259,6 +259,14 @@ class EstimatorCourse:
     def key(self, number: int) -> NDArray[np.uint32] | None:
         """Return the key of a step's dropout, or None."""
         return dropout_key(self.watching.seed, number) if self.model.dropout else None
+
+    def without(self, rows: NDArray[np.intp]) -> EstimatorCourse:
+        """Return the same steps, in which some examples have no weight."""
+        data = self.watching.data
+        given = data.weights
+        weights = np.ones(len(data), self.watching.theta.dtype) if given is None else given.copy()
+        weights[rows] = 0
+        return EstimatorCourse(replace(self.watching, data=replace(data, weights=weights)))
 
 
 def figures_of(estimator: Any) -> Figures:

@@ -140,7 +140,9 @@ def _validation_loss(recording: Recording) -> Goal:
         len(part) * recording.subject.sizes[0] * recording.theta.itemsize,
         "the held-out part, written out,", "train with a smaller one",
     )  # fmt: skip
-    return Goal("the validation loss", recording.subject, part.inputs(...), part.y, shares)
+    # The derivative of the losses themselves, also where the steps begin with another delta.
+    subject = replace(recording.subject, delta_of=None)
+    return Goal("the validation loss", subject, part.inputs(...), part.y, shares)
 
 
 def _row(recording: Recording, row: int) -> NDArray[Any]:
@@ -176,9 +178,10 @@ def _prediction(
     if quantity not in choices:
         raise ValueError(f"of {kind} there is {' or '.join(choices)}, and no {quantity!r}")
     number = _output(recording, x, output)
+    said = partial(_said, targets=kind, number=number, quantity=quantity)
     return Goal(
         f"the {quantity} of {names[number]} for {place}",
-        replace(subject, losses=partial(_said, targets=kind, number=number, quantity=quantity)),
+        replace(subject, losses=said, delta_of=None),
         x,
         np.full(len(x), number),
         np.full(len(x), 1 / len(x)),

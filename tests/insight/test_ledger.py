@@ -16,8 +16,8 @@ from tests.insight.accounted import (
 
 import backlit.insight.backwards as backwards_module
 from backlit.insight.backwards import kept_steps
+from backlit.insight.ledger import ledger
 from backlit.insight.trained import watch
-from backlit.insight.weight_ledger import ledger
 from backlit.networks import Network
 from backlit.training import Momentum, Rprop
 

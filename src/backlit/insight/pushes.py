@@ -180,7 +180,7 @@ def pushes(recording: Recording, of: str | int | Prediction = "validation loss")
     Examples
     --------
     >>> import numpy as np
-    >>> from backlit.insight.pushing import pushes
+    >>> from backlit.insight.pushes import pushes
     >>> from backlit.insight.trained import watch
     >>> from backlit.networks import Network
     >>> x = np.linspace(-1, 1, 64)[:, np.newaxis]

@@ -201,7 +201,7 @@ def ledger(
     Examples
     --------
     >>> import numpy as np
-    >>> from backlit.insight.weight_ledger import ledger
+    >>> from backlit.insight.ledger import ledger
     >>> from backlit.insight.trained import watch
     >>> from backlit.networks import Network
     >>> x = np.linspace(-1, 1, 64)[:, np.newaxis]

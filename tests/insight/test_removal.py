@@ -5,7 +5,7 @@ import pytest
 from tests.insight.accounted import CLASSES, X, watched
 
 from backlit.insight.goals import Prediction, goal_of
-from backlit.insight.removing import removal
+from backlit.insight.removal import removal
 from backlit.insight.trained import watch
 from backlit.networks import Network
 from backlit.training import GradientDescent, Settings, train

@@ -75,7 +75,7 @@ def removal(
     rows : int or sequence of int
         Training rows, by their positions in your data.
     of : "validation loss", int or Prediction
-        What is asked about, as in `backlit.insight.pushing.pushes`.
+        What is asked about, as in `backlit.insight.pushes.pushes`.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def removal(
     Examples
     --------
     >>> import numpy as np
-    >>> from backlit.insight.removing import removal
+    >>> from backlit.insight.removal import removal
     >>> from backlit.insight.trained import watch
     >>> from backlit.networks import Network
     >>> x = np.linspace(-1, 1, 64)[:, np.newaxis]

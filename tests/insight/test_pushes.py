@@ -17,12 +17,12 @@ from tests.insight.accounted import (
 )
 
 import backlit.insight.backwards as backwards_module
-import backlit.insight.pushing as pushes_module
+import backlit.insight.pushes as pushes_module
 from backlit.autodiff.derivatives import grad
 from backlit.insight.backwards import backwards, ensure_memory, kept_steps
 from backlit.insight.goals import Prediction, goal_of
 from backlit.insight.neighbours import neighbours
-from backlit.insight.pushing import pushes
+from backlit.insight.pushes import pushes
 from backlit.insight.trained import watch
 from backlit.networks import Network
 from backlit.training import Rprop, Settings
