@@ -23,11 +23,9 @@ def test_responses_add_up_to_the_optimizers_changes(optimizer):
     state, memory = optimizer.initial_state(theta), np.zeros(8)
     for number, gradient in enumerate(GRADIENTS, 1):
         rate = np.float64(0.01 / number)
-        if hasattr(optimizer, "change"):
-            change, state = optimizer.change(gradient, state, rate)
-        else:
-            after, state = optimizer.update(theta, gradient, state, rate, np.float64(number))
-            change, theta = after - theta, after
+        numbers = () if optimizer in RULES else (np.float64(number),)
+        after, state = optimizer.update(theta, gradient, state, rate, *numbers)
+        change, theta = after - theta, after
         found = response(optimizer, state, rate, number)
         memory = found.keep * memory + found.feed * gradient
         if found.memory:
