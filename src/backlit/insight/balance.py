@@ -78,8 +78,9 @@ class Balance(Answer):
                 "The rows' and the memory's part are divided by the divisor, the root of the "
                 "gradient's recent mean square."
             )
-        largest_part = np.max(np.abs(self.lines["rounding"]))
-        words.append(f"What rounding adds is at most {written(largest_part)}.")
+        missing = float(np.max(np.abs(self.lines["rounding"])))
+        if missing > 1e-5 * float(np.max(np.abs(self.new))):
+            words.append(f"The sum misses the new value by up to {written(missing)}.")
         return "\n".join([" ".join(words), *(f"  {line}" for line in table(shown))])
 
     def columns(self) -> dict[str, Any]:

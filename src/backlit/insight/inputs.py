@@ -187,9 +187,12 @@ class IntegratedGradients(Contributions):
 
     def summary(self) -> str:
         """Return the strongest contributions, and how exact they are."""
+        missing = f"{written(self.residual)} is missing to the value"
+        if abs(self.residual) < 1e-9 * np.sum(np.abs(self.contributions)):
+            missing = "nothing is missing to the value but rounding"
         return (
             f"{super().summary()}\nIntegrated over {self.pieces} pieces of the way from the "
-            f"baseline; {written(self.residual)} is missing to the value."
+            f"baseline; {missing}."
         )
 
     def columns(self) -> dict[str, Any]:
