@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import runpy
+import sys
 
 import pytest
 
 from tests.docs.pages import ROOT, blocks, run
 
 FOLDER = ROOT / "docs" / "insight"
+CLASSICS = ROOT.parent / "shared" / "data" / "classics"
 
 
 @pytest.mark.parametrize("name", ["example", "inputs", "units"])
@@ -23,3 +26,15 @@ def test_a_page_prints_and_draws_what_it_shows(name, tmp_path):
     assert pictures and all((FOLDER / picture).is_file() for picture in pictures)
     drawn = {file.name for file in tmp_path.glob("*.png")}
     assert drawn == {picture.split("/")[-1] for picture in pictures}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CLASSICS.is_dir(), reason="shared/data/classics is not here")
+def test_the_units_of_the_classics_are_as_the_page_says(monkeypatch, capsys):
+    text = (FOLDER / "units.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(
+        r"```sh\npython docs/insight/classics.py FOLDER\n```\n\n```text\n(.*?)```", text, re.S
+    )
+    monkeypatch.setattr(sys, "argv", ["classics.py", str(CLASSICS)])
+    runpy.run_path(str(FOLDER / "classics.py"), run_name="__main__")
+    assert capsys.readouterr().out == shown
