@@ -1,5 +1,7 @@
 """The update of a step as a balance: what moved each parameter sums to the new parameter."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -151,6 +153,14 @@ def test_the_rule_is_named(optimizer):
     _, one = at_step(optimizer, 2)
     assert one.balance.summary().startswith(f"The update by {said}")
     assert ("divisor" in one.balance.columns()) == (kind in ("RMSProp", "Adam", "AdamW"))
+
+
+def test_a_sheet_that_does_not_balance_says_so():
+    _, one = at_step(Adam(0.01), 5)
+    assert "misses" not in one.balance.summary()
+    lines = {**one.balance.lines, "rounding": np.full(one.theta.size, 0.01)}
+    wrong = replace(one.balance, lines=lines)
+    assert "The sum misses the new value by up to 0.01." in wrong.summary()
 
 
 # ----- The rules of the estimators ---------------------------------------------------------------

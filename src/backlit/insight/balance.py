@@ -27,7 +27,7 @@ from backlit.training.optimizers import Adam, GradientDescent, Momentum, Nestero
 FEW, STRONGEST = 20, 10
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Balance(Answer):
     """What moved each parameter in a step; ``old`` and all of ``lines`` sum to ``new``.
 

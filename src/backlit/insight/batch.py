@@ -13,7 +13,7 @@ from backlit.insight.naming import Naming, several, written
 from backlit.insight.subject import Passes
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Batch(Answer):
     """The rows of a step's batch and their gradients.
 

@@ -17,7 +17,7 @@ from backlit.insight.recording import Recording
 SHOWN = 10
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Contributions(Answer):
     """What each input contributes: ``start`` + all ``contributions`` + ``residual`` = ``value``.
 

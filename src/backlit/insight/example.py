@@ -24,7 +24,7 @@ from backlit.insight.story import told
 from backlit.insight.subject import Passes, Subject
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Example(Answer):
     """Every value that belongs to one row at one step, before the step was made.
 
@@ -158,9 +158,14 @@ class _Seen:
 
     def loss(self, theta: NDArray[np.float64]) -> float:
         """Return the loss of the row with these parameters."""
-        outputs = self.subject.outputs(theta, self.x.astype(np.float64), self.key)
-        y = self.y.astype(np.float64) if self.y.dtype.kind == "f" else self.y
-        return float(self.subject.losses(outputs, y)[self.place])
+        # Dropout goes by the place in the batch; without it, the row is enough.
+        alone = slice(self.place, self.place + 1)
+        x, key = (self.x[alone], None) if self.key is None else (self.x, self.key)
+        outputs = self.subject.outputs(theta, x.astype(np.float64), key)
+        outputs = outputs if key is None else outputs[alone]
+        y = self.y[alone]
+        y = y.astype(np.float64) if y.dtype.kind == "f" else y
+        return float(self.subject.losses(outputs, y)[0])
 
     def passes(self, theta: NDArray[Any], factors: NDArray[Any] | None = None) -> Passes:
         """Return the forward and the backward pass of all of them."""
@@ -171,6 +176,8 @@ def example(
     recording: Recording, row: int, *, step: int | None = None, epoch: int | None = None
 ) -> Example:
     """Look at one row in one step of a training.
+
+    The steps of the training are made again up to the one that is looked at.
 
     Parameters
     ----------

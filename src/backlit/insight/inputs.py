@@ -20,7 +20,7 @@ PIECEWISE_LINEAR = ("identity", "relu", "leaky_relu")
 # ----- The linear map ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LinearMap(Contributions):
     """The network around one example, which is exactly linear until a unit passes its kink.
 
@@ -168,7 +168,7 @@ BETTER, OTHER = np.polynomial.legendre.leggauss(5), np.polynomial.legendre.legga
 FIRST_PIECES, MOST_PIECES = 8, 5_000
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class IntegratedGradients(Contributions):
     """What each input contributes on the way from a baseline to an example.
 

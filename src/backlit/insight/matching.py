@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+COLUMNS = 64  # of shuffled features that are correlated at once
+
 
 @dataclass(frozen=True, eq=False)
 class Matches:
@@ -96,10 +98,15 @@ def match(
     own = np.abs(correlations[np.arange(len(best)), best])
     beaten = np.ones(len(best))
     random = np.random.default_rng(seed)
-    for _ in range(permutations):
-        shuffled = _standard(table[first[random.permutation(len(distinct))]][inverse])
+    at_once = max(1, COLUMNS // len(features))
+    for start in range(0, permutations, at_once):
+        some = min(at_once, permutations - start)
+        orders = [first[random.permutation(len(distinct))][inverse] for _ in range(some)]
+        shuffled = _standard(np.hstack([table[order] for order in orders]))
+        found = np.max(np.abs(standard.T @ shuffled), axis=0)
+        largest = np.max(found.reshape(some, len(features)), axis=1)
         # A match that was not shuffled at all comes out the same but for rounding.
-        beaten += np.max(np.abs(standard.T @ shuffled)) >= own - 1e-12
+        beaten += np.sum(largest[:, np.newaxis] >= own - 1e-12, axis=0)
     p = beaten / (permutations + 1)
     return Matches(tuple(features), correlations, best, p, permutations)
 

@@ -17,7 +17,7 @@ from backlit.insight.naming import Naming, several, written
 KINK = 0.01
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Slopes(Answer):
     """The gradient by some parameters, beside the slopes of the loss to both sides.
 
@@ -119,16 +119,17 @@ def slopes(
     -------
     Slopes
     """
-    theta = theta.astype(np.float64)
-    here = loss(theta)
+    moved = theta.astype(np.float64)
+    here = loss(moved)
     left, right = np.empty(len(places)), np.empty(len(places))
     for k, place in enumerate(places):
-        h = np.cbrt(np.finfo(np.float64).eps) * max(1.0, abs(theta[place]))
-        moved = theta.copy()
-        moved[place] = theta[place] + h
+        before = moved[place]
+        h = np.cbrt(np.finfo(np.float64).eps) * max(1.0, abs(before))
+        moved[place] = before + h
         right[k] = (loss(moved) - here) / h
-        moved[place] = theta[place] - h
+        moved[place] = before - h
         left[k] = (here - loss(moved)) / h
+        moved[place] = before
     own = gradient[places].astype(np.float64)
     difference = (left + right) / 2
     scale = float(np.max(np.abs(gradient))) or 1.0

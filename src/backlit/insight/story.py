@@ -90,9 +90,7 @@ def _forward(example: Example) -> list[str]:
         word, numbers = predicted(z, subject.targets) if last else ("", after)
         cells = []
         for unit in units:
-            terms = a * W[:, unit]
-            texts = [f"{written(x)}*{written(w)}" for x, w in zip(a, W[:, unit], strict=True)]
-            sum_of = _sum(terms, texts, naming, layer - 1, last=f" {_signed(b[unit])}")
+            sum_of = f"{_sum(a, W[:, unit], naming, layer - 1)} {_signed(b[unit])}"
             end = f"a = {written(after[unit])}" if not last else ""
             if word:
                 end = f"{word} {written(numbers[unit])}"
@@ -121,9 +119,8 @@ def _backward(example: Example) -> list[str]:
             sum_of = ""
             if not last:
                 above, W = example.deltas[layer], parameters[f"W{layer + 1}"][unit]
-                texts = [f"{written(d)}*{written(w)}" for d, w in zip(above, W, strict=True)]
                 slope = written(example.slopes[layer - 1][unit])
-                sum_of = f"{slope}*({_sum(above * W, texts, naming, layer + 1)}) = "
+                sum_of = f"{slope}*({_sum(above, W, naming, layer + 1)}) = "
             way = "up" if delta[unit] < 0 else "down" if delta[unit] > 0 else "none"
             cells.append([
                 naming.unit(layer, unit), f"delta = {sum_of}{written(delta[unit])}", f"wish: {way}",
@@ -155,15 +152,17 @@ def _gradient(example: Example) -> list[str]:
     ]
 
 
-def _sum(terms: NDArray[Any], texts: list[str], naming: Naming, layer: int, last: str = "") -> str:
-    """Return a sum in words: all terms, or the largest, named, and the sum of the others."""
-    if len(terms) <= TERMS:
-        return " + ".join(texts) + last
-    kept = largest(terms, LARGEST_TERMS)
-    told = [f"{texts[k]} ({naming.unit(layer, k)})" for k in kept]
+def _sum(values: NDArray[Any], weights: NDArray[Any], naming: Naming, layer: int) -> str:
+    """Return a sum of products in words: all terms, or the largest, named, and all others."""
+    terms = values * weights
+    kept = largest(terms, len(terms) if len(terms) <= TERMS else LARGEST_TERMS)
+    told = [f"{written(values[k])}*{written(weights[k])}" for k in kept]
+    if len(kept) == len(terms):
+        return " + ".join(told)
+    named = [f"{text} ({naming.unit(layer, k)})" for text, k in zip(told, kept, strict=True)]
     rest = float(np.sum(terms) - np.sum(terms[kept]))
     others = several(len(terms) - len(kept), "other")
-    return f"{' + '.join(told)} {_signed(rest)} ({others}){last}"
+    return f"{' + '.join(named)} {_signed(rest)} ({others})"
 
 
 def _signed(number: float) -> str:

@@ -14,7 +14,7 @@ from backlit.insight.naming import largest, several, written
 SHOWN = 10
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Unit(Answer):
     """A hidden unit, over many rows.
 

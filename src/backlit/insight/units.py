@@ -27,7 +27,7 @@ SHOWN = 12
 MOST_BYTES = 2**31
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Units(Answer):
     """All hidden units of a network, layer by layer.
 
