@@ -9,7 +9,7 @@ replaying, which is training again, does not count.
 
 Integrated gradients: how much is missing to the value, as a part of the sum of the absolute
 contributions, at the default tolerance, beside the rule of Gauss and Legendre with 50 points on the
-whole way, which other libraries take by default; the median and the largest of 20 rows.
+whole way, which other libraries take by default; the median and the largest of 8 rows.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from timing import (
     write_json,
 )
 
-ROWS = 20
+ROWS = 8
 
 
 def recordings() -> dict[str, Recording]:

@@ -262,11 +262,16 @@ def test_units_that_there_are_not_are_refused():
 
 
 def test_memory_is_said_before_it_is_taken(monkeypatch):
-    monkeypatch.setattr("backlit.insight.units.MOST_BYTES", 10_000)
-    with pytest.raises(
-        ValueError, match=r"the activations for 80 rows need about 0\.0 GiB; give f"
-    ):
-        units(trained(epochs=1))
+    # 80 rows, 8 bytes: 6 inputs, and three arrays of 7, 5 and 3 units.
+    needed = 80 * 8 * (6 + 3 * 15)
+    recording = trained(epochs=1)
+    monkeypatch.setattr("backlit.insight.units.MOST_BYTES", needed)
+    units(recording)
+    monkeypatch.setattr("backlit.insight.units.MOST_BYTES", needed - 1)
+    with pytest.raises(ValueError, match=r"the activations for 80 rows need about 0\.0 GiB, and 0"):
+        units(recording)
+    with pytest.raises(ValueError, match=r"the activations for 7,000,000 rows need about 2\.7 GiB"):
+        units(recording, rows=np.zeros(7_000_000, int))
 
 
 # ----- Tables and pictures -----------------------------------------------------------------------

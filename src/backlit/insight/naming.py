@@ -28,7 +28,8 @@ class Naming:
     >>> from backlit.insight.naming import Naming
     >>> from backlit.insight.subject import Subject
     >>> from backlit.networks import Network
-    >>> naming = Naming(Subject.of(Network(2, (3,), 1)), ("age", "height"), ("weight",))
+    >>> network = Network(2, (3,), 1, loss="squared_loss")
+    >>> naming = Naming(Subject.of(network), ("age", "height"), ("weight",))
     >>> naming.unit(1, 0), naming.unit(2, 0)
     ('unit 1', 'weight')
     >>> naming.parameter(1), naming.parameter(6)

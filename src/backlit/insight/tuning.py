@@ -55,7 +55,7 @@ def tuning(activations: NDArray[Any], y: NDArray[Any], classes: int | None) -> T
     >>> from backlit.insight.tuning import tuning
     >>> found = tuning(np.array([[1.0], [1.0], [3.0], [3.0]]), np.array([0, 0, 1, 1]), 2)
     >>> found.means, found.explained, found.strength
-    (array([[1., 3.]]), array([1.]), array([-2.]))
+    (array([[1., 3.]]), array([1.]), array([2.]))
     """
     a = activations.astype(np.float64)
     centred = a - np.mean(a, axis=0)

@@ -24,7 +24,7 @@ from backlit.insight.unit import Unit, draw_gallery
 CLOSED = 0.01
 LIKELY = 0.05  # a match that chance makes more often is not told
 SHOWN = 12
-MOST_BYTES = 2**31
+MOST_BYTES = 2**32
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -153,8 +153,8 @@ def units(
         Rows with the same group belong together (one person, one day): features, which must not
         differ within a group, are then shuffled by group. Without it, rows count as independent.
     rows : array of int, optional
-        The user's rows to look at, in this order; by default the training part and then the
-        held-out part, in ascending order of the user's rows.
+        The user's rows to look at, in this order; by default all that were trained on or held out,
+        in ascending order.
     count : int, default 5
         How many top, middle and bottom rows to keep of each unit.
     permutations : int, default 999
@@ -171,7 +171,7 @@ def units(
     ValueError
         If there is no hidden layer or no such row, the image has not as many pixels as there are
         inputs, features or groups do not fit the rows, a count is below 1, or the activations
-        would need more than 2 GiB.
+        would need more than 4 GiB.
 
     Examples
     --------
@@ -180,10 +180,12 @@ def units(
     >>> from backlit.insight.units import units
     >>> from backlit.networks import Network
     >>> x = np.random.default_rng(0).normal(size=(80, 2))
-    >>> _, recording = watch(Network(2, (3,), 2), (x, (x[:, 0] > 0).astype(int)), epochs=50)
+    >>> network = Network(2, (3,), 1, "tanh", "squared_loss")
+    >>> _, recording = watch(network, (x, x[:, :1]), epochs=200)
     >>> found = units(recording, features={"left": x[:, 0], "right": x[:, 1]})
-    >>> found.unit(1, 2).feature
-    'left'
+    >>> most_used = max(found.units, key=lambda unit: unit.use)
+    >>> most_used.feature, most_used.p
+    ('left', 0.001)
     """
     subject = recording.subject
     if subject.depth == 1:
@@ -196,13 +198,8 @@ def units(
     for name, number in (("count", count), ("permutations", permutations)):
         if number < 1:
             raise ValueError(f"units: {name} must be 1 or more, not {number}")
+    _check_memory(recording, rows, bool(features))
     x, y, chosen = _chosen(recording, rows)
-    needed = len(chosen) * sum(subject.sizes) * recording.theta.itemsize
-    if needed > MOST_BYTES:
-        raise ValueError(
-            f"units: the activations for {len(chosen):,} rows need about {needed / 2**30:.1f} GiB; "
-            "give fewer rows"
-        )
     together = np.arange(len(chosen)) if groups is None else np.asarray(groups)
     if together.shape != chosen.shape:
         raise ValueError(
@@ -219,6 +216,21 @@ def units(
         for layer in range(1, subject.depth):
             found += _layer(recording, layer, passes, y, chosen, count, image, matches, len(found))
     return Units(tuple(found), chosen, matches)
+
+
+def _check_memory(recording: Recording, rows: ArrayLike | None, matched: bool) -> None:
+    """Raise where the activations would need too much memory."""
+    held_out = 0 if recording.held_out is None else len(recording.held_out)
+    count = len(recording.training) + held_out if rows is None else np.size(rows)
+    inputs, *others = recording.subject.sizes
+    # Pre-activations, activations and deltas; for matches, two copies in float64.
+    needed = count * (inputs + 3 * sum(others)) * recording.theta.itemsize
+    needed += 16 * count * sum(others) if matched else 0
+    if needed > MOST_BYTES:
+        raise ValueError(
+            f"units: the activations for {count:,} rows need about {needed / 2**30:.1f} GiB, and "
+            f"{MOST_BYTES / 2**30:.1f} GiB are allowed; give fewer rows"
+        )
 
 
 def _chosen(
