@@ -77,10 +77,10 @@ def explain(
     >>> from sklearn.neural_network import MLPClassifier
     >>> import backlit
     >>> X, y = load_iris(return_X_y=True)
-    >>> fitted = MLPClassifier((8,), max_iter=400, random_state=0).fit(X, y)
-    >>> insight = backlit.explain(fitted, X, y)
-    >>> insight.recording.epochs
-    400
+    >>> fitted = MLPClassifier((8,), learning_rate_init=0.05, max_iter=500, random_state=0)
+    >>> insight = backlit.explain(fitted.fit(X, y), X, y)
+    >>> insight.recording.epochs == fitted.n_iter_
+    True
     """
     model, X = _inner(model, X)
     kind = OURS.get(type(model))

@@ -30,9 +30,9 @@ class Insight:
     >>> from backlit.estimators import MLPClassifier
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
-    >>> classifier = MLPClassifier((4,), max_iter=300, random_state=0, record="light").fit(X, y)
-    >>> print(classifier.insight_)
-    A network 4-4-3, trained on 150 rows for 300 epochs, one step each.
+    >>> classifier = MLPClassifier((8,), learning_rate_init=0.05, random_state=0, record="light")
+    >>> print(classifier.set_params(max_iter=500).fit(X, y).insight_)
+    A network 4-8-3, trained on 150 rows for 241 epochs, one step each.
     """
 
     def __init__(self, recording: Recording, told: str = "") -> None:
