@@ -97,7 +97,7 @@ def hear(recording: Recording) -> Heard:
                 pushed[rows] += subject.outputs(moment.after, x) - before
             now[:count] /= np.maximum(visits, 1)[:, np.newaxis]
             if held_out is not None:
-                # The training rows are visited all through the epoch: on the average, in its middle.
+                # Training rows are visited all through the epoch: on the average, in its middle.
                 middle = moments[len(moments) // 2].theta
                 now[first_held_out] = outputs_of(subject, middle, held_out)
             watched = now[:count] if held_out is None else now[first_held_out]
