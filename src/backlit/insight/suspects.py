@@ -75,7 +75,8 @@ class Suspects(Answer):
     error : float
         Its standard error.
     flows : tuple of Flow
-        Where wrong labels come from and go to, the largest first; those of one row or more.
+        Where wrong labels go one way, the largest first: at least 5 rows, and 1.7 times as many as
+        if they were spread evenly.
     rows : array of int, shape (examples,)
         Where each example is in the user's data: the training part, then the part held out.
     held_out : array of bool, shape (examples,)
@@ -85,6 +86,10 @@ class Suspects(Answer):
         The mean margin over the epochs that were read: the least over labels or targets.
     epochs : int
         How many epochs were read.
+    questions : int
+        How many labels or targets a row has.
+    subject : {"label", "number"}
+        What they are.
     """
 
     suspects: tuple[Suspect, ...]
@@ -97,18 +102,20 @@ class Suspects(Answer):
     chance: NDArray[np.float64]
     margin: NDArray[np.float64]
     epochs: int
+    questions: int
+    subject: str
 
     def summary(self) -> str:
         """Return how many labels are wrong, where they go, and the first suspects."""
-        total = len(self.rows)
+        total, what = len(self.rows) * self.questions, self.subject
         low = max(self.expected_wrong - 2 * self.error, 0)
         high = min(self.expected_wrong + 2 * self.error, total)
         lines = [
-            f"About {self.expected_wrong:.0f} of {counted(total, 'row')} are labelled wrongly "
+            f"About {self.expected_wrong:.0f} of {counted(total, what)} are wrong "
             f"({low:.0f} to {high:.0f})."
         ]
         if self.expected_wrong < 0.5 and not self.counts["mislabelled"]:
-            lines = [f"No sign of wrong labels in {counted(total, 'row')} (at most {high:.0f})."]
+            lines = [f"No sign of wrong ones among {counted(total, what)} (at most {high:.0f})."]
         for flow in self.flows[:3]:
             of = f" of {flow.about!r}" if flow.about else ""
             lines.append(
@@ -251,6 +258,7 @@ def suspects(recording: Recording, *, most: int = 200) -> Suspects:
         _flows(recording, judgements), heard.rows, heard.held_out,
         np.max([judgement.chance for judgement in judgements], axis=0),
         np.min([judgement.margin for judgement in judgements], axis=0), heard.epochs,
+        len(judgements), "label" if judgements[0].noise is not None else "number",
     )  # fmt: skip
 
 
@@ -298,6 +306,7 @@ def _described(
 
 def _flows(recording: Recording, judgements: Sequence[Judgement]) -> tuple[Flow, ...]:
     names = _names(recording)
+    expected = sum(float(np.sum(judgement.chance)) for judgement in judgements)
     flows = []
     for judgement in judgements:
         if judgement.noise is None:
@@ -307,6 +316,6 @@ def _flows(recording: Recording, judgements: Sequence[Judgement]) -> tuple[Flow,
         for true, given in np.argwhere(~np.eye(len(flips), dtype=bool)):
             rate = float(flips[true, given])
             count = rate * max(float(size[true]), 0.0)
-            if count >= 1:
+            if count >= max(5, 1.7 * expected / (len(judgements) * len(flips) * (len(flips) - 1))):
                 flows.append(Flow(judgement.about, names[true], names[given], rate, count))
     return tuple(sorted(flows, key=lambda flow: -flow.count))

@@ -40,7 +40,9 @@ def nearest_rows(x: Any, some: NDArray[np.intp]) -> NDArray[np.intp]:
     count = min(NEIGHBOURS, x.shape[0] - 1)
     if not len(some) or count < 1:
         return np.zeros((len(some), max(count, 0)), np.intp)
-    found = NearestNeighbors(n_neighbors=count + 1).fit(x).kneighbors(x[some], return_distance=False)
+    found = (
+        NearestNeighbors(n_neighbors=count + 1).fit(x).kneighbors(x[some], return_distance=False)
+    )
     # The row itself is among its nearest, if not always first: others may be the same.
     others = found != some[:, np.newaxis]
     others[np.all(others, axis=1), -1] = False

@@ -6,8 +6,9 @@ the data. A wrong target has nothing to do with the row: it is drawn from all ta
 
     density(residual) = (1 - rate) * t(residual; scale, degrees) + rate * density of all targets
 
-which is fitted by the EM algorithm (A. Dempster, N. Laird and D. Rubin, 1977); the chance that a
-target is wrong is the second term's part.
+which is fitted by the EM algorithm (A. Dempster, N. Laird and D. Rubin, 1977), for tails of several
+weights, with the second term and without it. The chance that a target is wrong is the second term's
+part, averaged over the fits.
 """
 
 from __future__ import annotations
@@ -74,14 +75,15 @@ def judge_residuals(predicted: NDArray[Any], given: NDArray[Any]) -> Residuals:
     z = residual / usual
     # How densely all targets lie at the given one, in the same units as the residual.
     elsewhere = _density(given) * usual
-    fits = [_mixture(z, elsewhere, degrees) for degrees in _DEGREES]
-    _, wrong = max(fits, key=lambda fit: fit[0])
-    likelihoods = np.array([fit[0] for fit in fits])
-    counts = np.array([np.sum(fit[1]) for fit in fits])
-    # Chance, as of all rare events, and what the choice of the tails makes of it.
-    weights = np.exp(likelihoods - np.max(likelihoods))
+    # With wrong targets and without: one parameter more must be worth it (G. Schwarz, 1978). What
+    # tails and wrong targets may explain alike is left open: the fits are averaged.
+    fits = [_mixture(z, elsewhere, degrees, start) for degrees in _DEGREES for start in (0, 0.02)]
+    evidence = np.array([fit[0] for fit in fits]) - [0, 0.5 * np.log(len(z))] * len(_DEGREES)
+    weights = np.exp(evidence - np.max(evidence))
     weights /= np.sum(weights)
-    spread = np.sum(weights * (counts - np.sum(weights * counts)) ** 2)
+    counts = np.array([np.sum(fit[1]) for fit in fits])
+    wrong = weights @ np.array([fit[1] for fit in fits])
+    spread = weights @ (counts - np.sum(wrong)) ** 2
     return Residuals(z, wrong, float(np.sqrt(np.sum(wrong) + spread)))
 
 
@@ -117,12 +119,12 @@ def _density(given: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _mixture(
-    z: NDArray[Any], elsewhere: NDArray[Any], degrees: float
+    z: NDArray[Any], elsewhere: NDArray[Any], degrees: float, rate: float
 ) -> tuple[float, NDArray[np.float64]]:
     """Return the log likelihood and the chances, by EM."""
     # Starts at the scale at which half of the residuals are where half should be.
     scale = float(np.median(np.abs(z)) / stdtrit(degrees, 0.75)) or 1.0
-    rate, before = 0.02, -np.inf
+    before = -np.inf
     for _ in range(200):
         near = (1 - rate) * stats.t.pdf(z / scale, degrees) / scale
         far = rate * elsewhere
@@ -131,7 +133,8 @@ def _mixture(
         if likelihood - before < 1e-6 * len(z):
             break
         before = likelihood
-        rate = float((np.sum(wrong) + 0.5) / (len(z) + 50))
+        if rate:
+            rate = float((np.sum(wrong) + 0.5) / (len(z) + 50))
         # The weights of Student's t as a mixture of normals (D. Peel and G. McLachlan, 2000).
         weight = (1 - wrong) * (degrees + 1) / (degrees + (z / scale) ** 2)
         scale = float(np.sqrt(np.sum(weight * z**2) / np.sum(1 - wrong)))
