@@ -186,7 +186,8 @@ def suspects(recording: Recording, *, most: int = 200) -> Suspects:
 
     A row has the first of these reasons that holds:
 
-    - mislabelled: what is given is more likely wrong than right;
+    - mislabelled: what is given is more likely wrong than right, even if a standard error fewer
+      labels are wrong than expected;
     - contradictory twin: another row has the same inputs and something else is given for it;
     - outlier: far from all other rows (four robust deviations of the logarithm of the distance);
     - ambiguous: the network leans to something else, and classes overlap there;

@@ -60,6 +60,15 @@ class Judgement:
     noise: ClassNoise | None
 
     @property
+    def cautious(self) -> NDArray[np.float64]:
+        """The chance that the given one is wrong, if a standard error fewer of them are."""
+        expected = float(np.sum(self.chance))
+        fewer = max(1 - self.error / expected, 0.0) if expected else 0.0
+        odds = self.chance * fewer
+        cautious: NDArray[np.float64] = odds / np.maximum(odds + 1 - self.chance, 1e-300)
+        return cautious
+
+    @property
     def doubtful(self) -> NDArray[np.bool_]:
         """Where the network leans to something else than what is given."""
         if self.noise is None:

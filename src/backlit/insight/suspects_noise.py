@@ -109,10 +109,12 @@ def fit_class_noise(
     Parameters
     ----------
     early : array, shape (examples, classes)
-        Mean outputs of the first epochs, from which the flips are estimated: later, the network
-        knows the wrong rows too well.
+        Mean outputs of the first epochs.
     outputs : array, shape (examples, classes)
-        Mean outputs of all epochs that are read, for which slope and biases are.
+        Mean outputs of all epochs that are read, for which slope and biases are. The flips are the
+        mean of two estimates, since each errs to another side: in the first epochs the network has
+        not learned all that there is, and takes rare rows for wrong ones; later it knows wrong rows
+        too well.
     given : array of int, shape (examples,)
 
     Returns
@@ -121,23 +123,37 @@ def fit_class_noise(
     error : float
         The standard error of the number of wrong classes among the examples.
     """
-    step = -(-len(given) // MOST_ROWS)
-    some = slice(None, None, step)
+    some = slice(None, None, -(-len(given) // MOST_ROWS))
+    both, labels = (early[some], outputs[some]), given[some]
     with one_thread():
-        tries = [_fit(early[some], given[some], rate) for rate in _STARTS]
-        first, _ = min(tries, key=lambda found: found[1])
-        noise = _fit_link(first, outputs[some], given[some])
+        starts = []
+        for each in both:
+            tries = [_fit(each, labels, rate) for rate in _STARTS]
+            starts.append(min(tries, key=lambda found: found[1])[0])
+        noise = _joined(starts, both[1], labels)
         count = float(np.sum(noise.wrong(outputs, given)))
-        groups = np.arange(len(given[some])) % _GROUPS
+        groups = np.arange(len(labels)) % _GROUPS
         left_out = []
         for group in range(_GROUPS):
             others = groups != group
-            found, _ = _fit(early[some][others], given[some][others], start=first)
-            found = _fit_link(found, outputs[some][others], given[some][others])
-            left_out.append(np.sum(found.wrong(outputs, given)))
-    # The delete-a-group jackknife (J. Shao and D. Tu, "The Jackknife and Bootstrap", 1995, 2.3).
+            found = [
+                _fit(each[others], labels[others], start=start)[0]
+                for each, start in zip(both, starts, strict=True)
+            ]
+            joined = _joined(found, both[1][others], labels[others])
+            left_out.append(np.sum(joined.wrong(outputs, given)))
+    # The delete-a-group jackknife (J. Shao and D. Tu, "The Jackknife and Bootstrap", 1995, 2.3);
+    # rare events vary by themselves; and the two estimates of the flips differ.
     spread = (_GROUPS - 1) / _GROUPS * np.sum((np.array(left_out) - np.mean(left_out)) ** 2)
-    return noise, float(np.sqrt(spread + count))
+    sizes = np.bincount(given, minlength=len(noise.flips))
+    first, second = (float(sizes @ (1 - np.diag(each.flips))) for each in starts)
+    return noise, float(np.sqrt(spread + count + (first - second) ** 2 / 4))
+
+
+def _joined(found: list[ClassNoise], outputs: NDArray[Any], given: NDArray[np.intp]) -> ClassNoise:
+    """Return the model with the mean flips of several."""
+    flips = np.mean([each.flips for each in found], axis=0)
+    return _fit_link(replace(found[-1], flips=flips), outputs, given)
 
 
 def _fit(

@@ -14,7 +14,9 @@ from backlit.insight.suspects_judgement import UNUSUAL, Judgement
 from backlit.insight.suspects_neighbours import FAR
 
 REASONS = ("mislabelled", "contradictory twin", "outlier", "ambiguous", "memorised")
-PROBABLY = 0.5  # a label is called mislabelled if it is more likely wrong than right
+# A label is called mislabelled if it is more likely wrong than right, even if a standard error
+# fewer labels are wrong than expected.
+PROBABLY = 0.5
 SURE = 0.8  # a network that leans to another class so clearly sees no ambiguity
 
 
@@ -91,7 +93,7 @@ def reasons_of(
     if judgement.noise is not None:
         by_heart &= judgement.support < 1 - SURE
     holds = [
-        judgement.chance > PROBABLY,
+        judgement.cautious > PROBABLY,
         contradicted,
         remoteness > FAR,
         doubtful & ~by_heart,
