@@ -29,8 +29,9 @@ from scipy.optimize import minimize
 from backlit.execution.blas import one_thread
 
 PRIOR_ROWS = 20.0
-MOST_ROWS = 4000
-"""Of more rows, every so many-th is enough to fit the few numbers of the model."""
+MOST_ROWS, MOST_OUTPUTS = 4000, 50_000
+"""Of more rows that have more outputs, every so many-th is enough to fit the few numbers of the
+model."""
 
 _GROUPS = 8  # of the jackknife
 _STARTS = (0.01, 0.15)  # rates of noise: the likelihood may have a hill at either end
@@ -123,7 +124,8 @@ def fit_class_noise(
     error : float
         The standard error of the number of wrong classes among the examples.
     """
-    some = slice(None, None, -(-len(given) // MOST_ROWS))
+    most = max(MOST_ROWS, MOST_OUTPUTS // outputs.shape[1])
+    some = slice(None, None, -(-len(given) // most))
     both, labels = (early[some], outputs[some]), given[some]
     with one_thread():
         starts = []

@@ -3,7 +3,10 @@
 A row that is trained on pulls the network to its own label, right or wrong. The replay tells how
 far: in each step, the outputs for the rows of the batch before and after it. What a row's own steps
 have added is taken off again at its later visits, so that what is left is what the *other* rows
-taught the network about it. Rows that were held out have pushed nothing.
+taught the network about it. Rows that were held out have pushed nothing. Of numbers to predict,
+nothing is taken off: there, steps go to and fro as long as training lasts, and their sum would say
+more about the other rows of the batches. And their mean leaves out the first epochs, in which
+predictions are still on their way.
 
 Outputs are averaged over the visits, as the area under the margin is (G. Pleiss et al.,
 "Identifying mislabeled data using the area under the margin ranking", 2020), and only over the
@@ -37,7 +40,8 @@ class Heard:
     Attributes
     ----------
     outputs : array of float64, shape (examples, outputs)
-        The mean over the epochs that are read; what an example's own steps added is taken off.
+        The mean over the epochs that are read; what an example's own steps added is taken off. Of
+        numbers, as they were, over the epochs after the early ones.
     early : array of float64, shape (examples, outputs)
         The same over the first of these epochs, a quarter to a half of them, in which the network
         had learned least about single rows.
@@ -79,6 +83,7 @@ def hear(recording: Recording) -> Heard:
     parts = [training] if held_out is None else [training, held_out]
     count, width = len(training), subject.sizes[-1]
     first_held_out = slice(count, None)
+    bounded = subject.targets in ("classes", "labels")
     pushed = np.zeros((count, width))
     total = np.zeros((sum(map(len, parts)), width))
     early = latest = total
@@ -94,7 +99,8 @@ def hear(recording: Recording) -> Heard:
                 before = subject.outputs(moment.theta, x).astype(np.float64)
                 now[rows] += before - pushed[rows]
                 visits[rows] += 1
-                pushed[rows] += subject.outputs(moment.after, x) - before
+                if bounded:
+                    pushed[rows] += subject.outputs(moment.after, x) - before
             now[:count] /= np.maximum(visits, 1)[:, np.newaxis]
             if held_out is not None:
                 # Training rows are visited all through the epoch: on the average, in its middle.
@@ -118,9 +124,14 @@ def hear(recording: Recording) -> Heard:
             "the losses were not finite from the first epoch on, so nothing can be said of rows; "
             "train with a lower learning rate"
         )
+    if not early_epochs:  # there is but one
+        early, early_epochs = total, read
+    outputs = total / read
+    if not bounded and read > early_epochs:
+        outputs = (total - early) / (read - early_epochs)
     return Heard(
-        total / read,
-        early / early_epochs if early_epochs else total / read,
+        outputs,
+        early / early_epochs,
         np.concatenate([outputs_of(subject, recording.theta, part) for part in parts]),
         np.concatenate([part.y for part in parts]),
         np.concatenate([part.rows for part in parts]),

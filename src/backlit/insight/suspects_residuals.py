@@ -71,10 +71,12 @@ def judge_residuals(predicted: NDArray[Any], given: NDArray[Any]) -> Residuals:
     """
     predicted, given = np.asarray(predicted, np.float64), np.asarray(given, np.float64)
     residual = given - predicted
+    if not np.any(residual):
+        return Residuals(residual, np.zeros(len(residual)), 0.0)
     usual = _usual_size(predicted, residual)
     z = residual / usual
     # How densely all targets lie at the given one, in the same units as the residual.
-    elsewhere = _density(given) * usual
+    elsewhere = _density(given, float(np.median(usual))) * usual
     # With wrong targets and without: one parameter more must be worth it (G. Schwarz, 1978). What
     # tails and wrong targets may explain alike is left open: the fits are averaged.
     fits = [_mixture(z, elsewhere, degrees, start) for degrees in _DEGREES for start in (0, 0.02)]
@@ -103,15 +105,20 @@ def _usual_size(predicted: NDArray[Any], residual: NDArray[Any]) -> NDArray[np.f
     return np.maximum(usual / 0.822**2, overall / 10)
 
 
-def _density(given: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the density of all targets at each of them: a smoothed histogram of the middle."""
+def _density(given: NDArray[Any], usual: float) -> NDArray[np.float64]:
+    """Return the density of all targets at each of them: a smoothed histogram of the middle.
+
+    Smoothed at least over the usual residual, so that targets of few values, such as counts, are
+    as spread out here as their residuals are.
+    """
     low, high = np.quantile(given, [0.001, 0.999])
     if low == high:
         low, high = float(np.min(given)), float(np.max(given))
     if low == high:
         return np.ones(len(given))
     counts, edges = np.histogram(np.clip(given, low, high), _BINS, (low, high))
-    smooth = gaussian_filter1d(counts.astype(float), 0.9 * _BINS / 6 * len(given) ** -0.2)
+    bins = max(0.9 * _BINS / 6 * len(given) ** -0.2, usual / (edges[1] - edges[0]))
+    smooth = gaussian_filter1d(counts.astype(float), min(bins, _BINS), mode="constant")
     smooth = np.maximum(smooth, 0.01 * np.mean(smooth)) / (len(given) * (edges[1] - edges[0]))
     place = np.clip(((given - low) / (edges[1] - edges[0])).astype(int), 0, _BINS - 1)
     density: NDArray[np.float64] = smooth[place]
