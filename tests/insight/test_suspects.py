@@ -142,7 +142,8 @@ def test_wrong_numbers_are_found(loss):
     network = Network(2, (32,), 1, loss=loss)
     found = suspects(_watched(x, given[:, np.newaxis], network, epochs=60, optimizer=Adam(0.01)))
     listed = {599 - each.row for each in found.suspects if each.reason == "mislabelled"}
-    assert len(listed & {*wrong.tolist()}) >= 13 and len(listed) <= 18
+    # More likely wrong than right, as the list says of each; most of them clearly so.
+    assert len(listed & {*wrong.tolist()}) >= 13 and len(listed) <= 22
     assert "of 600 numbers are wrong (" in found.summary()
 
 
