@@ -10,7 +10,11 @@ if TYPE_CHECKING:
     from backlit.insight.example import Example
     from backlit.insight.goals import Prediction
     from backlit.insight.inputs import IntegratedGradients, LinearMap
+    from backlit.insight.ledger import Ledger
     from backlit.insight.pushes import Pushes
+    from backlit.insight.removal import Removal
+    from backlit.insight.suspects import Suspects
+    from backlit.insight.units import Units
 
 
 class Insight:
@@ -85,6 +89,33 @@ class Insight:
 
         self._need_steps("pushes")
         return pushes(self.recording, of)
+
+    def removal(self, rows: Any, of: str | int | Prediction = "validation loss") -> Removal:
+        """Make the training again without some rows, and return what changed; see `removal`."""
+        from backlit.insight.removal import removal
+
+        self._need_steps("removal")
+        return removal(self.recording, rows, of)
+
+    def ledger(self, by: Any = "class", **options: Any) -> Ledger:
+        """Return who made weights what they are; see `ledger`."""
+        from backlit.insight.ledger import ledger
+
+        self._need_steps("ledger")
+        return ledger(self.recording, by, **options)
+
+    def units(self, **options: Any) -> Units:
+        """Return what each hidden unit responds to; see `units`."""
+        from backlit.insight.units import units
+
+        return units(self.recording, **options)
+
+    def suspects(self, **options: Any) -> Suspects:
+        """Return the rows that are probably wrong, or else worth a look; see `suspects`."""
+        from backlit.insight.suspects import suspects
+
+        self._need_steps("suspects")
+        return suspects(self.recording, **options)
 
     def _need_steps(self, question: str) -> None:
         if not self.recording.epochs:
