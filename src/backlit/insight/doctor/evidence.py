@@ -1,0 +1,270 @@
+"""The numbers by which the doctor decides, all of one training.
+
+Losses are in units of the loss of the best constant outputs, so that 1 means that nothing was
+learned, whatever the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backlit.insight.doctor.attainable import Attainable, Evening, attainable
+from backlit.insight.doctor.judging import credits, log_losses, paired, trivial_outputs
+from backlit.insight.doctor.response import FACTORS, Response, respond
+from backlit.insight.doctor.signal import Signal, follow
+from backlit.insight.recording import Part, Recording
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Everything that rules look at.
+
+    Attributes
+    ----------
+    recording : Recording
+    reference : Attainable
+    signal : Signal
+    response : Response
+    numbers : dict of str to float
+        See `gather`.
+    """
+
+    recording: Recording
+    reference: Attainable
+    signal: Signal
+    response: Response
+    numbers: dict[str, float] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> float:
+        return self.numbers[name]
+
+
+def gather(
+    recording: Recording, judged: Part | None = None, reference: Attainable | None = None
+) -> Evidence:
+    """Collect the numbers.
+
+    Parameters
+    ----------
+    recording : Recording
+    judged : Part, optional
+        Rows to judge by; by default the held-out part.
+    reference : Attainable, optional
+        Of the same rows, if there is one.
+
+    Returns
+    -------
+    Evidence
+    """
+    reference = reference or attainable(recording, judged)
+    signal = follow(recording)
+    response = respond(recording, signal.last)
+    numbers: dict[str, float] = {}
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        numbers |= _harm(recording, reference)
+        numbers |= _course(recording, response)
+        numbers |= _structure(recording, signal)
+        numbers |= _inputs(recording, reference)
+        numbers |= _targets(recording, reference)
+        numbers |= _order(recording)
+    return Evidence(recording, reference, signal, response, numbers)
+
+
+def _harm(recording: Recording, reference: Attainable) -> dict[str, float]:
+    """How much worse than the reference the kept network is, as a share of what can be learned."""
+    subject, judged = recording.subject, reference.judged
+    outputs = subject.outputs(recording.theta, judged.inputs(slice(None)))
+    own = credits(outputs, judged.y, subject.targets)
+    gap, gap_error = reference.gap
+    lost, lost_error = paired(reference.credits, own)
+    training = recording.training
+    seen = credits(
+        subject.outputs(recording.theta, training.inputs(slice(None))), training.y, subject.targets
+    )
+    found = {
+        "score": float(np.mean(own)),
+        "reference_score": reference.score,
+        "trivial_score": float(np.mean(reference.trivial)),
+        "gap_z": gap / gap_error,
+        "lost": lost / max(gap, 1e-9),
+        "lost_z": lost / lost_error,
+        "training_score": float(np.mean(seen)),
+        "training_lost": float(np.mean(reference.training_credits - seen))
+        / max(reference.training_gap, 1e-9),
+        "varies": float(np.mean(np.std(outputs, axis=0))),
+    }
+    if subject.targets == "classes":
+        constant = trivial_outputs(training.y, reference.outputs.shape[1], "classes")
+        trivial = log_losses(np.broadcast_to(constant, reference.outputs.shape), judged.y)
+        best, mine = log_losses(reference.outputs, judged.y), log_losses(outputs, judged.y)
+        gap, gap_error = paired(trivial, best)
+        lost, lost_error = paired(mine, best)
+        found |= {
+            "loss_gap_z": gap / gap_error,
+            "loss_lost": lost / max(gap, 1e-9),
+            "loss_lost_z": lost / lost_error,
+        }
+    else:
+        found |= {
+            "loss_gap_z": found["gap_z"], "loss_lost": found["lost"],
+            "loss_lost_z": found["lost_z"],
+        }  # fmt: skip
+    return found
+
+
+def _course(recording: Recording, response: Response) -> dict[str, float]:
+    """How the loss went, and how it responds."""
+    part, subject = recording.training, recording.subject
+    constant = trivial_outputs(part.y, subject.sizes[-1], subject.targets)
+    flat = subject.losses(np.broadcast_to(constant, (len(part), len(constant))), part.y)
+    trivial = max(float(np.average(flat.astype(float), weights=part.weights)), 1e-300)
+    by_epoch = np.nanmean(recording.visits_by_row(recording.loss.astype(float)), axis=0) / trivial
+    count = len(by_epoch)
+    late = by_epoch[-max(1, count // 5) :]
+    before = by_epoch[-2 * max(1, count // 5) : -max(1, count // 5)]
+    half = by_epoch[count // 2 :]
+    ups = np.diff(half)
+    return {
+        "trivial_loss": trivial,
+        "diverged": float("no longer finite" in recording.figures.stopped),
+        "epochs": float(count),
+        "steps": float(len(recording.learning_rate)),
+        "steps_an_epoch": float(np.sum(recording.epoch == 1)),
+        "batch": float(np.max(np.diff(recording.starts))),
+        "best_epoch": float(recording.figures.best_epoch),
+        "first_epoch": float(by_epoch[0]),
+        "last_epoch": float(by_epoch[-1]),
+        "still_falling": float(np.mean(before) - np.mean(late)) if len(before) else float("nan"),
+        "wobble": float(np.std(ups)) if len(ups) > 1 else 0.0,
+        "initial": response.initial / trivial,
+        "final": response.final / trivial,
+        "kept": response.kept / trivial,
+        **{f"first x{factor:g}": response.first[factor] / trivial for factor in FACTORS},
+        "further x0.1": response.further[0.1] / trivial,
+        "further x1": response.further[1.0] / trivial,
+        "relieved": response.relieved / trivial,
+        "better_factor": response.better_factor,
+    }
+
+
+def _structure(recording: Recording, signal: Signal) -> dict[str, float]:
+    """Layers at the start and at the end."""
+    found: dict[str, float] = {}
+    hidden = max(recording.subject.depth - 1, 1)
+    for name, look in (("start", signal.looks[0]), ("end", signal.looks[-1])):
+        layers = look.layers
+        for kind in ("silent", "flat", "alike"):
+            found[f"{kind} at {name}"] = max(
+                (getattr(layer, kind) for layer in layers[:-1]), default=0.0
+            )
+        found[f"largest pre-activation at {name}"] = max(
+            layer.pre_activation for layer in layers[:hidden]
+        )
+        found[f"smallest pre-activation at {name}"] = min(
+            layer.pre_activation for layer in layers[:hidden]
+        )
+        found[f"output at {name}"] = layers[-1].pre_activation
+        found[f"delta ratio at {name}"] = layers[0].delta / max(layers[-1].delta, 1e-300)
+    ratios = [
+        [layer.update / max(layer.weights, 1e-300) for layer in look.layers]
+        for look in signal.looks
+    ]
+    alphas = np.array([look.alpha for look in signal.looks])
+    last = signal.looks[-1]
+    clip = recording.course.clip_norm
+    shortened = [
+        0.0 if clip is None else look.data_gradient / clip for look in signal.looks
+    ]
+    visits = recording.loss[recording.starts[-2] :] if len(recording.starts) > 1 else recording.loss
+    late = recording.loss[-max(len(recording.training), len(visits)) :]
+    return {
+        **found,
+        "update_ratio_least": float(np.min(np.median(ratios, axis=0))),
+        "update_ratio_most": float(np.max(np.median(ratios, axis=0))),
+        "alpha": float(np.nanmedian(alphas)) if np.any(np.isfinite(alphas)) else float("nan"),
+        "uphill": float(np.mean(~np.isfinite(alphas) | (alphas > 0.5))),
+        "pull": last.penalty_gradient / max(last.data_gradient, 1e-300),
+        "clipped": float(np.median(shortened)),
+        "noise_batch": signal.batch_size,
+        "narrowest": float(min(recording.subject.sizes[1:-1], default=0)),
+        "layers": float(recording.subject.depth),
+        "weights_grew": sum(layer.weights for layer in last.layers)
+        / max(sum(layer.weights for layer in signal.looks[0].layers), 1e-300),
+        "visited_late": float(np.mean(late.astype(float))),
+        "looked_late": last.loss,
+    }
+
+
+def _inputs(recording: Recording, reference: Attainable) -> dict[str, float]:
+    """The scales of the columns, far values, and held-out rows of another kind."""
+    x = recording.training.inputs(slice(None)).astype(np.float64)
+    even = Evening.of(x)
+    deviation = np.std(x, axis=0)
+    vary = deviation > 1e-12 * np.maximum(np.max(np.abs(x), axis=0), 1e-300)
+    size = np.sqrt(np.mean(x**2, axis=0))[vary]
+    far = np.max(np.abs(x - even.middle) / even.spread, axis=1, initial=0.0)
+    other = reference.judged.inputs(slice(None)).astype(np.float64)
+    shift = np.abs(np.mean(other, axis=0) - np.mean(x, axis=0))[vary] / deviation[vary]
+    error = np.sqrt(1 / len(x) + 1 / len(other))
+    ratio = np.abs(np.log(np.maximum(np.std(other, axis=0)[vary], 1e-300) / deviation[vary]))
+    return {
+        "largest_column": float(np.max(size, initial=0.0)),
+        "median_column": float(np.median(size)) if size.size else 0.0,
+        "smallest_deviation": float(np.min(deviation[vary], initial=np.inf)),
+        "median_deviation": float(np.median(deviation[vary])) if size.size else 0.0,
+        "farthest": float(np.max(far)),
+        "far_rows": float(np.mean(far > 30)),
+        "shift": float(np.median(shift)) / error if reference.unseen and size.size else 0.0,
+        "shift_size": float(np.median(shift)) if reference.unseen and size.size else 0.0,
+        "stretch": float(np.median(ratio)) if reference.unseen and size.size else 0.0,
+    }
+
+
+def _targets(recording: Recording, reference: Attainable) -> dict[str, float]:
+    """The scale of numbers, far ones, and labels that contradict confident predictions."""
+    y, judged = recording.training.y, reference.judged
+    kind = recording.subject.targets
+    if kind == "numbers":
+        even = Evening.of(y)
+        far = np.max(np.abs(y - even.middle) / even.spread, axis=1)
+        return {
+            "target_size": float(np.sqrt(np.mean(y.astype(float) ** 2))),
+            "target_deviation": float(np.max(np.std(y.astype(float), axis=0))),
+            "target_farthest": float(np.max(far)),
+            "target_far_rows": float(np.mean(far > 8)),
+            "target_levels": float(len(np.unique(y))) if y.shape[1] == 1 else np.inf,
+            "target_whole": float(np.all(y == np.round(y))),
+        }
+    if kind != "classes":
+        return {}
+    z = np.sort(reference.outputs, axis=1)
+    sure = np.argsort(z[:, -2] - z[:, -1])[: max(len(z) // 4, 1)]
+    wrong = np.argmax(reference.outputs, axis=1)[sure] != judged.y[sure]
+    shares = np.bincount(y, minlength=2) / len(y)
+    return {
+        "contradicted": float(np.mean(wrong)),
+        "contradicted_count": float(np.sum(wrong)),
+        "sure_rows": float(len(sure)),
+        "rarest": float(np.min(shares[shares > 0])) * np.count_nonzero(shares),
+    }
+
+
+def _order(recording: Recording) -> dict[str, float]:
+    """Whether every epoch takes the rows in one order, in which neighbours have like targets."""
+    epoch = np.repeat(recording.epoch, np.diff(recording.starts))
+    first, second = recording.row[epoch == 1], recording.row[epoch == 2]
+    same = len(first) == len(second) and bool(np.all(first == second))
+    count = min(len(first), len(second))
+    kept = float(np.mean(first[:count] == second[:count])) if count else float("nan")
+    y = recording.training.y
+    values: NDArray[Any] = y[first].astype(float).reshape(len(first), -1)
+    if recording.subject.targets == "classes":
+        values = (y[first][:, np.newaxis] == np.unique(y)).astype(float)
+    centred = values - np.mean(values, axis=0)
+    power = float(np.sum(centred**2))
+    alike = float(np.sum(centred[1:] * centred[:-1])) / power if power > 0 else 0.0
+    return {"same_order": float(same), "kept_order": kept, "neighbours_alike": alike}
