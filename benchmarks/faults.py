@@ -21,7 +21,7 @@ from backlit.training import (
     StepDecay,
 )
 
-TRAINING, HELD_OUT, TEST = 1000, 400, 2000
+TRAINING, HELD_OUT, TEST, SPLITS = 1000, 400, 2000, 3
 
 # Rules and thresholds were written while looking at the first tables and operators only.
 SEEN_TABLES = (
@@ -117,15 +117,16 @@ def load(name: str, folder: Path) -> tuple[Any, Any, bool]:
 def healthy(name: str, folder: Path, seed: int) -> Case:
     """Return a training with sane settings, drawn at random, on a random part of a table."""
     x, y, numbers = load(name, folder)
+    split = np.random.default_rng([seed % SPLITS, 2])
     rng = np.random.default_rng([seed, 1])
-    order = rng.permutation(len(y))
+    order = split.permutation(len(y))
     n = min(TRAINING, int(0.6 * len(y)))
     m = min(HELD_OUT, int(0.2 * len(y)))
     parts = order[:n], order[n : n + m], order[n + m : n + m + TEST]
     mean, scale = x[parts[0]].mean(0), x[parts[0]].std(0)
     x = ((x - mean) / np.where(scale > 0, scale, 1)).astype(np.float32)
     # One-hot columns of rare levels get large values otherwise; users clip or not: half do.
-    if rng.random() < 0.5:
+    if split.random() < 0.5:
         x = np.clip(x, -8, 8)
     hidden = [(32,), (64,), (100,), (64, 32), (32, 32), (128, 64)][rng.integers(6)]
     activation = ["relu", "relu", "tanh", "gelu", "leaky_relu"][rng.integers(5)]

@@ -164,6 +164,15 @@ class TrainerCourse:
             )
         return theta, state
 
+    def run(
+        self, theta: NDArray[Any], state: State, rows: NDArray[np.intp], rates: NDArray[Any],
+        first: int,
+    ) -> tuple[NDArray[Any], State]:  # fmt: skip
+        """Make steps of batches of one size, shape (steps, batch), with no Python in between."""
+        with one_thread(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            theta, state, _ = self.steps.run(theta, state, rows, rates, first)
+        return theta, state
+
     def shares(self, rows: NDArray[np.intp]) -> NDArray[Any]:
         """Return the weight of each example's gradient in the gradient of a step."""
         weights = self.examples.weights[rows]

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backlit.insight.doctor.signal import sample
+from backlit.insight.doctor.steps import advance, batches_of
 from backlit.insight.recording import Moment, Recording
 
 FACTORS = (0.01, 0.1, 1.0, 10.0, 100.0)
 _STEPS = 150
+_RELIEVED = 60
 _ROWS = 512
 _RATE, _BETA1, _BETA2 = 3e-3, 0.9, 0.999
 
@@ -80,25 +81,22 @@ def respond(recording: Recording, last: Moment, steps: int = _STEPS) -> Response
         value = float(np.mean(recording.subject.losses(outputs, y).astype(np.float64)))
         return value if np.isfinite(value) else float("inf")
 
-    batches = [recording.row[start:end] for start, end in pairwise(recording.starts)][:steps]
+    steps = min(steps, len(recording.learning_rate))
+    batches = batches_of(recording, 0, steps)
     rates = recording.learning_rate[:steps]
 
-    def run(theta: NDArray[Any], state: Any, factor: float, number: int, rates: Any) -> float:
-        dtype = theta.dtype
-        for rows, rate in zip(batches, rates, strict=True):
-            number += 1
-            theta, state = course.step(theta, state, rows, dtype.type(rate * factor), number)
-        return loss(theta)
+    def run(theta: NDArray[Any], state: Any, factor: float, first: int, rates: Any) -> float:
+        return loss(advance(course, theta, state, batches, rates * factor, first)[0])
 
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         theta, state = course.begin()
         end = np.full(len(batches), recording.learning_rate[-1])
         return Response(
             len(batches), loss(theta), loss(last.after), loss(recording.theta),
-            {factor: run(theta, state, factor, 0, rates) for factor in FACTORS},
-            {factor: run(last.after, last.state_after, factor, last.number, end)
+            {factor: run(theta, state, factor, 1, rates) for factor in FACTORS},
+            {factor: run(last.after, last.state_after, factor, last.number + 1, end)
              for factor in (0.1, 1.0)},
-            loss(_relieve(recording, batches)),
+            loss(_relieve(recording, batches[:_RELIEVED])),
         )  # fmt: skip
 
 

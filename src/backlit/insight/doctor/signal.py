@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backlit.insight.answer import Answer
+from backlit.insight.doctor.steps import moments_at
 from backlit.insight.recording import Moment, Recording
 from backlit.insight.subject import Passes, Subject
 
@@ -207,15 +208,13 @@ def follow(recording: Recording, moments: int = _MOMENTS) -> Signal:
     (1, 12)
     """
     last = len(recording.learning_rate)
-    wanted = set(np.unique(np.geomspace(1, last, min(moments, last)).round().astype(int)).tolist())
+    numbers = np.unique(np.geomspace(1, last, min(moments, last)).round().astype(int)).tolist()
     rows = sample(recording, _ROWS)
     x, y = recording.training.inputs(rows), recording.training.y[rows]
-    looks = []
+    found = moments_at(recording, numbers)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        for moment in recording.replay():
-            if moment.number in wanted:
-                looks.append(_look(recording, moment, x, y))
-    return Signal(tuple(looks), recording.subject.activation_names, moment)
+        looks = tuple(_look(recording, moment, x, y) for moment in found)
+    return Signal(looks, recording.subject.activation_names, found[-1])
 
 
 def sample(recording: Recording, most: int) -> NDArray[np.intp]:
@@ -293,8 +292,10 @@ def copies(z: NDArray[Any]) -> float:
     size = np.max(np.abs(z), initial=0.0)
     if not np.isfinite(size):
         return 0.0
-    rounded = np.round(z / (size or 1.0), 5)
-    _, places, counts = np.unique(rounded, axis=1, return_inverse=True, return_counts=True)
+    # Copies have the same sums with any weights of the rows; others hardly ever do.
+    sums = np.random.default_rng(0).standard_normal((2, len(z))) @ (z / (size or 1.0))
+    sums = np.round(sums / np.sqrt(len(z)), 5)
+    _, places, counts = np.unique(sums, axis=1, return_inverse=True, return_counts=True)
     return float(np.mean(counts[places.ravel()] > 1))
 
 

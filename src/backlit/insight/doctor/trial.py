@@ -15,7 +15,6 @@ from backlit.insight.doctor.judging import credits
 from backlit.insight.recording import Recording
 from backlit.insight.trained import watch
 from backlit.networks.network import Network, Parameters
-from backlit.training.optimizers import Adam
 from backlit.training.penalties import Penalties
 from backlit.training.schedules import Constant
 from backlit.training.settings import Settings, changed
@@ -153,6 +152,8 @@ class Plan:
                 return replace(self, network=replace(network, activation=value), start=None)
             case "initial weights":
                 return replace(self, network=replace(network, initial=value), start=None)
+            case "loss" if value == "log_loss" and network.targets == "numbers":
+                return self._as_classes()
             case "loss":
                 return replace(self, network=replace(network, loss=value, loss_options={}))
             case "inputs":
@@ -175,6 +176,21 @@ class Plan:
                 weights = len(y) / np.count_nonzero(counts) / counts[y]
                 return replace(self, training=(*self.training[:2], weights))
         raise ValueError(f"a change must be one of {', '.join(CHANGES)}, not {what!r}")
+
+    def _as_classes(self) -> Plan:
+        levels = np.unique(self.training[1])
+
+        def arrays(part: Arrays) -> Arrays:
+            codes = np.searchsorted(levels, np.asarray(part[1]).ravel())
+            return (part[0], np.minimum(codes, len(levels) - 1), *part[2:])
+
+        return replace(
+            self,
+            network=replace(self.network, outputs=len(levels), loss="log_loss", loss_options={}),
+            training=arrays(self.training),
+            validation=None if self.validation is None else arrays(self.validation),
+            start=None,
+        )
 
     def _set(self, **settings: Any) -> Plan:
         return replace(self, settings=changed(self.settings, **settings))

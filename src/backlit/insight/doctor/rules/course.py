@@ -1,0 +1,226 @@
+"""Rules about how training went: rates, burdens, its length, the size of the network."""
+
+from __future__ import annotations
+
+from backlit.insight.doctor import causes
+from backlit.insight.doctor.evidence import Evidence
+from backlit.insight.doctor.findings import Change, Finding, Fix
+
+_PLAIN_BATCH = 32
+
+
+def penalty_holds(e: Evidence) -> Finding | None:
+    """The pull of penalties is as strong as that of the loss, and keeps it up."""
+    if e["pull"] < 0.5 or e["final"] < 0.3 or e["relieved"] > 0.85 * e["final"]:
+        return None
+    return Finding(
+        f"At the end, penalties and decay pull {e['pull']:.2g} times as hard as the loss. Some "
+        f"steps without them lower the loss from {e['final']:.2f} to {e['relieved']:.2f} (1 is the "
+        "best constant).",
+        causes.PENALTY,
+        "the weights",
+        {k: e[k] for k in ("pull", "final", "relieved")},
+        Fix("lower l1, l2 and decay, or leave them out",
+            ((Change("penalties", 0.0),), (Change("penalties", 0.01),))),
+        0.9,
+    )  # fmt: skip
+
+
+def dropout_burdens(e: Evidence) -> Finding | None:
+    """The loss with dropout is far above that without, and without it falls further."""
+    cost = e["visited_late"] / max(e["looked_late"], 1e-300)
+    if cost < 1.25 or not e["drops"]:
+        return None
+    return Finding(
+        f"With dropout the loss of the last epoch is {cost:.2g} times that without. Some steps "
+        f"without it lower the loss from {e['kept']:.2f} to {e['relieved']:.2f} (1 is the best "
+        "constant).",
+        causes.DROPOUT,
+        "the hidden layers",
+        {"with_over_without": cost, "kept": e["kept"], "relieved": e["relieved"]},
+        Fix("let fewer units fall silent, or none",
+            ((Change("dropout", 0.0),), (Change("dropout", 0.1),))),
+        0.85,
+    )  # fmt: skip
+
+
+def clipping_slows(e: Evidence) -> Finding | None:
+    """Gradients are many times as long as they may be."""
+    if e["clipped"] < 5:
+        return None
+    return Finding(
+        f"Half of the gradients are more than {e['clipped']:.3g} times as long as they may be: "
+        "all steps are short, whatever the slope.",
+        causes.CLIPPED,
+        "the steps",
+        {k: e[k] for k in ("clipped", "update_ratio_most")},
+        Fix("clip at the length that one gradient in ten reaches, or not at all",
+            ((Change("clip norm"),), (Change("clip norm"), Change("learning rate", 10.0)))),
+        0.85,
+    )  # fmt: skip
+
+
+def steps_too_long(e: Evidence) -> Finding | None:
+    """With a tenth or a hundredth of the rate, the same steps come lower."""
+    slow = min(e["first x0.1"], e["first x0.01"])
+    early = slow < 0.8 * e["first x1"]
+    late = e["further x0.1"] < 0.7 * e["final"] and e["further x0.1"] < 0.8 * e["further x1"]
+    if not (early or late or e["diverged"]):
+        return None
+    words = (
+        "The loss left the finite numbers. " if e["diverged"] else
+        f"After the first {e.response.steps} steps the loss is {e['first x1']:.3g}; made with a "
+        f"tenth or a hundredth of the rate, {slow:.3g}. "
+        if early else
+        f"Some further steps with a tenth of the rate lower the loss from {e['final']:.3g} to "
+        f"{e['further x0.1']:.3g}. "
+    )  # fmt: skip
+    small = e["batch"] <= 4
+    rates = ((Change("learning rate", 0.1),), (Change("learning rate", 0.01),),
+             (Change("learning rate", 0.03),))  # fmt: skip
+    if small:
+        return Finding(
+            f"{words}Batches have {e['batch']:.0f} rows, and about {e['noise_batch']:.0f} would have "
+            "as much gradient as noise.",
+            causes.BATCH_SMALL,
+            "the steps",
+            {k: e[k] for k in ("batch", "noise_batch", "final", "further x0.1")},
+            Fix("larger batches and more epochs, or a lower learning rate",
+                ((Change("batch size", _PLAIN_BATCH), Change("epochs", 8.0)), *rates)),
+            0.7,
+        )  # fmt: skip
+    return Finding(
+        f"{words}(1 is the best constant.)",
+        causes.RATE_HIGH,
+        "the steps",
+        {k: e[k] for k in ("first x0.01", "first x0.1", "first x1", "further x0.1", "final")},
+        Fix("a tenth of the learning rate, or less", rates),
+        0.85 if early or e["diverged"] else 0.7,
+    )
+
+
+def steps_too_short(e: Evidence) -> Finding | None:
+    """With ten or a hundred times the rate, the same steps come far lower."""
+    quick = min(e["first x10"], e["first x100"])
+    fallen = 1 - e["kept"]
+    if e["update_ratio_most"] > 3e-3 and e["last_rate"] > 0.01:
+        return None
+    if quick > 0.8 * e["first x1"] and e["last_rate"] > 0.01:
+        return None
+    return Finding(
+        f"The loss fell by {fallen:.0%} of what the best constant has. A step changes a layer by at "
+        f"most {e['update_ratio_most']:.1e} of its size. The first {e.response.steps} steps with "
+        f"ten or a hundred times the rate come to {quick:.2f} in place of {e['first x1']:.2f}.",
+        causes.RATE_LOW,
+        "the steps",
+        {k: e[k] for k in ("first x1", "first x10", "first x100", "update_ratio_most", "kept",
+                           "last_rate")},
+        Fix("ten times the learning rate, or more, and one that does not fall to nothing early",
+            ((Change("learning rate", 10.0),), (Change("learning rate", 100.0),),
+             (Change("learning rate", 1000.0),), (Change("schedule"),))),
+        0.8,
+    )  # fmt: skip
+
+
+def stopped_early(e: Evidence) -> Finding | None:
+    """The loss was still falling when training ended."""
+    falling = e["further x1"] < 0.93 * e["final"] or e["relieved"] < 0.8 * e["kept"]
+    if not falling or e["training_lost"] < 0.05:
+        return None
+    few = e["steps_an_epoch"] <= 4 and e["epochs"] >= 5
+    evidence = {k: e[k] for k in ("steps", "steps_an_epoch", "epochs", "final", "further x1",
+                                  "relieved")}  # fmt: skip
+    if few:
+        return Finding(
+            f"An epoch has {e['steps_an_epoch']:.0f} steps, of {e['batch']:.0f} rows each, and "
+            f"there were {e['steps']:.0f} steps in all; the loss was still falling. A batch of "
+            f"{e['noise_batch']:.0f} has as much gradient as noise.",
+            causes.BATCH_LARGE,
+            "the steps",
+            evidence,
+            Fix("smaller batches: more steps for the same work",
+                ((Change("batch size", _PLAIN_BATCH),), (Change("epochs", 20.0),))),
+            0.75,
+        )  # fmt: skip
+    return Finding(
+        f"The loss was still falling after {e['steps']:.0f} steps: {e.response.steps} further ones "
+        f"lower it from {e['final']:.2f} to {e['further x1']:.2f} (1 is the best constant).",
+        causes.FEW_EPOCHS,
+        "the end of training",
+        evidence,
+        Fix("more epochs, and more patience",
+            ((Change("patience", 20), Change("epochs", 10.0)),
+             (Change("patience", 20), Change("epochs", 40.0)))),
+        0.75,
+    )  # fmt: skip
+
+
+def network_narrow(e: Evidence) -> Finding | None:
+    """The training rows themselves are not learned, and nothing but units is missing."""
+    if e["training_lost"] < 0.08 or e["narrowest"] > 16:
+        return None
+    return Finding(
+        f"The training rows are learned to {e['training_score']:.3f}, where a wider network comes "
+        f"{e['training_lost']:.0%} of the way further; the loss no longer falls, whatever the rate. "
+        f"The narrowest hidden layer has {e['narrowest']:.0f} units.",
+        causes.NARROW,
+        "the hidden layers",
+        {k: e[k] for k in ("training_score", "training_lost", "narrowest", "relieved", "kept")},
+        Fix("more units", ((Change("hidden", (64,)),), (Change("hidden", (128, 64)),))),
+        0.75,
+    )
+
+
+def units_died(e: Evidence) -> Finding | None:
+    """Most units of a layer died on the way."""
+    if e["silent at end"] < 0.8:
+        return None
+    return Finding(
+        f"{e['silent at end']:.0%} of the units of a layer are 0 for every row at the end; at the "
+        f"start {e['silent at start']:.0%} were. Steps threw them out.",
+        causes.RATE_HIGH,
+        "the hidden layers",
+        {k: e[k] for k in ("silent at start", "silent at end")},
+        Fix("a tenth of the learning rate, or less",
+            ((Change("learning rate", 0.1),), (Change("learning rate", 0.01),))),
+        0.7,
+    )  # fmt: skip
+
+
+def overfitted(e: Evidence) -> Finding | None:
+    """The training rows are learned, the others not as well as at an earlier epoch."""
+    if e["training_lost"] > 0.05:
+        return None
+    return Finding(
+        f"On the training rows the score is {e['training_score']:.3f}, on the held-out ones "
+        f"{e['score']:.3f}, where a plain network that stops in time has "
+        f"{e['reference_score']:.3f}.",
+        causes.OVERFITTED,
+        "the end of training",
+        {k: e[k] for k in ("training_score", "score", "reference_score")},
+        Fix("stop at the best epoch on held-out rows, or take dropout or a little decay",
+            ((Change("patience", 10),), (Change("dropout", 0.3),))),
+        0.5,
+    )  # fmt: skip
+
+
+def unexplained(e: Evidence) -> Finding | None:
+    """Less is learned than could be, and no rule says why."""
+    return Finding(
+        f"The score is {e['score']:.3f}, and a plain network on the same rows has "
+        f"{e['reference_score']:.3f}; no known cause shows.",
+        causes.UNKNOWN,
+        "the training",
+        {k: e[k] for k in ("score", "reference_score", "lost")},
+        Fix("begin from a plain training: two layers of 64 rectifiers, Adam at 0.001, inputs "
+            "standardised",
+            ((Change("activation", "relu"), Change("hidden", (64, 64)), Change("optimizer", "adam"),
+              Change("inputs", "even out")),)),
+        0.3,
+    )  # fmt: skip
+
+
+COURSE_RULES = (
+    penalty_holds, dropout_burdens, steps_too_long, clipping_slows, units_died, steps_too_short,
+    stopped_early, network_narrow, overfitted,
+)  # fmt: skip
