@@ -21,7 +21,7 @@ from backlit.training import (
     StepDecay,
 )
 
-TRAINING, HELD_OUT, TEST, SPLITS = 1000, 400, 2000, 3
+TRAINING, HELD_OUT, TEST, SPLITS = 1000, 500, 6000, 3
 
 # Rules and thresholds were written while looking at the first tables and operators only.
 SEEN_TABLES = (
@@ -214,9 +214,7 @@ def sum_loss(case: Case, rng: Any) -> Case:
 
 
 def momentum_high(case: Case, rng: Any) -> Case:
-    return _settings(
-        case, optimizer=Momentum(_log(rng, 0.02, 0.2), 1 - _log(rng, 5e-4, 5e-3))
-    )
+    return _settings(case, optimizer=Momentum(_log(rng, 0.02, 0.2), 1 - _log(rng, 5e-4, 5e-3)))
 
 
 def schedule_fast(case: Case, rng: Any) -> Case:
@@ -236,7 +234,9 @@ def patience_short(case: Case, rng: Any) -> Case:
 def batch_large(case: Case, rng: Any) -> Case:
     epochs = case.plan.settings.epochs
     return _settings(
-        case, batch_size=len(case.plan.training[1]), epochs=max(5, int(epochs * rng.uniform(0.3, 1)))
+        case,
+        batch_size=len(case.plan.training[1]),
+        epochs=max(5, int(epochs * rng.uniform(0.3, 1))),
     )
 
 

@@ -18,7 +18,13 @@ from backlit.insight.doctor.findings import Finding
 from backlit.insight.doctor.generalisation import SCORES, Generalisation, generalise
 from backlit.insight.doctor.limit import Limit, meaning_of_limit
 from backlit.insight.doctor.minimum import Minimum, find_minimum
-from backlit.insight.doctor.rules import COURSE_RULES, DATA_RULES, PREPARATION_RULES, START_RULES
+from backlit.insight.doctor.rules import (
+    BROKEN_RULES,
+    COURSE_RULES,
+    DATA_RULES,
+    PREPARATION_RULES,
+    START_RULES,
+)
 from backlit.insight.doctor.rules.course import unexplained
 from backlit.insight.doctor.signal import Signal
 from backlit.insight.recording import Part, Recording
@@ -66,9 +72,7 @@ class Diagnosis(Answer):
             If no rows were held out.
         """
         reference = self.evidence.reference
-        return generalise(
-            self.evidence.recording, reference.judged if reference.unseen else None
-        )
+        return generalise(self.evidence.recording, reference.judged if reference.unseen else None)
 
     @property
     def limit(self) -> Limit:
@@ -101,7 +105,9 @@ class Diagnosis(Answer):
     def to_json(self) -> dict[str, Any]:
         """Return ``{"findings": [...]}`` as JSON types."""
         document: dict[str, Any] = json.loads(
-            json.dumps({"findings": [finding.to_json() for finding in self.findings]}, default=_plain)
+            json.dumps(
+                {"findings": [finding.to_json() for finding in self.findings]}, default=_plain
+            )
         )
         return document
 
@@ -181,7 +187,9 @@ def _part(recording: Recording, x: Any, y: Any) -> Part:
             f"data has targets of shape {y.shape}, and those of the training have shape "
             f"{recording.training.y.shape}"
         )
-    return Part(x, y.astype(recording.training.y.dtype), np.ones(len(y), x.dtype), np.arange(len(y)))
+    return Part(
+        x, y.astype(recording.training.y.dtype), np.ones(len(y), x.dtype), np.arange(len(y))
+    )
 
 
 def findings_of(evidence: Evidence) -> tuple[Finding, ...]:
@@ -202,7 +210,7 @@ def findings_of(evidence: Evidence) -> tuple[Finding, ...]:
         return tuple(first[:_MOST])
     own: list[Finding] = []
     if evidence.harmed:
-        for rule in (*PREPARATION_RULES, *START_RULES, *COURSE_RULES):
+        for rule in (*BROKEN_RULES, *PREPARATION_RULES, *START_RULES, *COURSE_RULES):
             found = rule(evidence)
             if found is not None and found.cause not in {f.cause for f in own}:
                 own.append(found)

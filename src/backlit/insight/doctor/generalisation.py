@@ -158,7 +158,9 @@ def _others(recording: Recording, judged: Part) -> dict[str, NDArray[np.float64]
                 )
                 y = y.astype(int)
                 if len(np.unique(y)) == 1:
-                    columns.append(np.where(np.arange(2) == y[0], 1.0, 0.0) + np.zeros((len(other), 2)))
+                    columns.append(
+                        np.where(np.arange(2) == y[0], 1.0, 0.0) + np.zeros((len(other), 2))
+                    )
                     continue
                 chances = model.fit(x, y, part.weights).predict_proba(other)
                 all_chances = np.zeros((len(other), max(int(y.max()) + 1, len(constant), 2)))

@@ -238,7 +238,9 @@ def _look(recording: Recording, moment: Moment, x: Any, y: Any) -> Look:
     penalty = course.penalty(moment.theta, moment.rows).astype(float)
     rate = float(moment.learning_rate)
     if rate:
-        penalty = penalty + course.shrinkage(moment.learning_rate).astype(float) / rate * moment.theta
+        penalty = (
+            penalty + course.shrinkage(moment.learning_rate).astype(float) / rate * moment.theta
+        )
     return Look(
         moment.number, moment.epoch, _layers(subject, passes, gradient, moment),
         float(np.mean(passes.losses)), noise, of_mean - noise / count,
@@ -277,9 +279,16 @@ def _layers(
             alike = copies(z)
         found.append(
             Layerwise(
-                rms(passes.inputs[layer - 1]), rms(z), rms(passes.deltas[layer - 1]),
-                norm("gradient", layer), norm("update", layer), norm("weights", layer),
-                silent, sleeping, flat, alike,
+                rms(passes.inputs[layer - 1]),
+                rms(z),
+                rms(passes.deltas[layer - 1]),
+                norm("gradient", layer),
+                norm("update", layer),
+                norm("weights", layer),
+                silent,
+                sleeping,
+                flat,
+                alike,
             )  # fmt: skip
         )
     return tuple(found)
@@ -289,7 +298,8 @@ def copies(z: NDArray[Any]) -> float:
     """Return the share of columns that are the same as another one, up to rounding."""
     if z.shape[1] == 1:
         return 0.0
-    size = np.max(np.abs(z), initial=0.0)
+    z = z.astype(np.float64) - np.mean(z, dtype=np.float64)
+    size = np.sqrt(np.mean(z**2))
     if not np.isfinite(size):
         return 0.0
     # Copies have the same sums with any weights of the rows; others hardly ever do.

@@ -80,8 +80,15 @@ def moments_at(recording: Recording, numbers: Sequence[int]) -> list[Moment]:
         after, state_after = course.step(theta, state, rows, rate, number)
         moments.append(
             Moment(
-                int(recording.epoch[number - 1]), number, rows, rate, theta, state, after,
-                state_after, course.key(number),
+                int(recording.epoch[number - 1]),
+                number,
+                rows,
+                rate,
+                theta,
+                state,
+                after,
+                state_after,
+                course.key(number),
             )  # fmt: skip
         )
         theta, state, done = after, state_after, number

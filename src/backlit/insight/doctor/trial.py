@@ -284,11 +284,11 @@ def try_fix(plan: Any, finding: Finding, recording: Recording) -> Tried:
         If the finding has no fix that a program can make, or nothing was held out.
     """
     if not finding.fix.alternatives:
-        raise ValueError(
-            f"no program can fix {finding.cause!r}; what to do: {finding.fix.words}"
-        )
+        raise ValueError(f"no program can fix {finding.cause!r}; what to do: {finding.fix.words}")
     if recording.held_out is None:
-        raise ValueError("a fix is judged on held-out rows, and this training has none; hold some out")
+        raise ValueError(
+            "a fix is judged on held-out rows, and this training has none; hold some out"
+        )
 
     def score(recording: Recording) -> float:
         part, subject = recording.held_out, recording.subject
@@ -302,5 +302,3 @@ def try_fix(plan: Any, finding: Finding, recording: Recording) -> Tried:
         found = other.watch()
         tries.append(Tried(other, found, tuple(changes), score(recording), score(found)))
     return max(tries, key=lambda tried: tried.after)
-
-

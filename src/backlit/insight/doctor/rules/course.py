@@ -29,7 +29,8 @@ def penalty_holds(e: Evidence) -> Finding | None:
 def dropout_burdens(e: Evidence) -> Finding | None:
     """The loss with dropout is far above that without, and without it falls further."""
     cost = e["visited_late"] / max(e["looked_late"], 1e-300)
-    if cost < 1.25 or not e["drops"]:
+    stuck = e["relieved"] < 0.9 * e["kept"] and e["further x1"] > 0.97 * e["final"]
+    if not e["drops"] or e["training_lost"] < 0.08 or not (cost > 1.25 or stuck):
         return None
     return Finding(
         f"With dropout the loss of the last epoch is {cost:.2g} times that without. Some steps "
@@ -53,7 +54,7 @@ def clipping_slows(e: Evidence) -> Finding | None:
         "all steps are short, whatever the slope.",
         causes.CLIPPED,
         "the steps",
-        {k: e[k] for k in ("clipped", "update_ratio_most")},
+        {k: e[k] for k in ("clipped", "update_ratio_early")},
         Fix("clip at the length that one gradient in ten reaches, or not at all",
             ((Change("clip norm"),), (Change("clip norm"), Change("learning rate", 10.0)))),
         0.85,
@@ -103,17 +104,18 @@ def steps_too_short(e: Evidence) -> Finding | None:
     """With ten or a hundred times the rate, the same steps come far lower."""
     quick = min(e["first x10"], e["first x100"])
     fallen = 1 - e["kept"]
-    if e["update_ratio_most"] > 3e-3 and e["last_rate"] > 0.01:
-        return None
-    if quick > 0.8 * e["first x1"] and e["last_rate"] > 0.01:
+    creeps = e["update_ratio_early"] < 2e-4
+    slow = e["update_ratio_early"] < 3e-3 and quick < 0.8 * e["first x1"]
+    fell = e["last_rate"] < 0.01 and e["relieved"] < 0.9 * e["kept"]
+    if not (creeps or slow or fell):
         return None
     return Finding(
         f"The loss fell by {fallen:.0%} of what the best constant has. A step changes a layer by at "
-        f"most {e['update_ratio_most']:.1e} of its size. The first {e.response.steps} steps with "
+        f"most {e['update_ratio_early']:.1e} of its size. The first {e.response.steps} steps with "
         f"ten or a hundred times the rate come to {quick:.2f} in place of {e['first x1']:.2f}.",
         causes.RATE_LOW,
         "the steps",
-        {k: e[k] for k in ("first x1", "first x10", "first x100", "update_ratio_most", "kept",
+        {k: e[k] for k in ("first x1", "first x10", "first x100", "update_ratio_early", "kept",
                            "last_rate")},
         Fix("ten times the learning rate, or more, and one that does not fall to nothing early",
             ((Change("learning rate", 10.0),), (Change("learning rate", 100.0),),
@@ -221,6 +223,6 @@ def unexplained(e: Evidence) -> Finding | None:
 
 
 COURSE_RULES = (
-    penalty_holds, dropout_burdens, steps_too_long, clipping_slows, units_died, steps_too_short,
+    penalty_holds, clipping_slows, steps_too_long, steps_too_short, dropout_burdens, units_died,
     stopped_early, network_narrow, overfitted,
 )  # fmt: skip

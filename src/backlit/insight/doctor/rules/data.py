@@ -8,13 +8,15 @@ from backlit.insight.doctor import causes
 from backlit.insight.doctor.attainable import attainable, train_plainly
 from backlit.insight.doctor.evidence import Evidence
 from backlit.insight.doctor.findings import Change, Finding, Fix
+from backlit.insight.doctor.given import Given
 from backlit.insight.doctor.giveaways import told_by_columns, twins
+from backlit.insight.doctor.judging import credits, paired
 from backlit.insight.recording import Part
 
 
 def inputs_tell_nothing(e: Evidence) -> Finding | None:
     """Neither a sane network nor this one beats the best constant on held-out rows."""
-    if not e.reference.unseen or e["gap_z"] > 2 or e["loss_gap_z"] > 2:
+    if not e.unseen or e["gap_z"] > 2 or e["loss_gap_z"] > 2:
         return None
     if e["own_gap_z"] > 2:
         return None
@@ -30,14 +32,12 @@ def inputs_tell_nothing(e: Evidence) -> Finding | None:
     )  # fmt: skip
 
 
-def rows_on_both_sides(e: Evidence) -> Finding | None:
+def rows_on_both_sides(e: Given) -> Finding | None:
     """Held-out rows are training rows, more often than training rows are each other's twins."""
-    if not e.reference.unseen:
+    if not e.unseen:
         return None
-    part, judged = e.recording.training, e.reference.judged
-    shared, natural = twins(
-        part.inputs(slice(None)), part.y, judged.inputs(slice(None)), judged.y
-    )
+    part, judged = e.training, e.judged
+    shared, natural = twins(part.inputs(slice(None)), part.y, judged.inputs(slice(None)), judged.y)
     share = float(np.mean(shared))
     spread = 3 * np.sqrt(natural * (1 - natural) / len(shared))
     if share < natural + spread + 0.05:
@@ -54,10 +54,10 @@ def rows_on_both_sides(e: Evidence) -> Finding | None:
     )
 
 
-def a_column_gives_away(e: Evidence) -> Finding | None:
+def a_column_gives_away(e: Given) -> Finding | None:
     """One column alone tells the target, far better than all others together."""
-    part = e.recording.training
-    kind = e.recording.subject.targets
+    part = e.training
+    kind = e.targets
     if kind not in ("classes", "numbers") or (kind == "numbers" and part.y.shape[1] > 1):
         return None
     x, y = part.inputs(slice(None)), part.y
@@ -71,8 +71,8 @@ def a_column_gives_away(e: Evidence) -> Finding | None:
         return Part(some.inputs(slice(None))[:, others], some.y, some.weights, some.rows)
 
     count = e.reference.outputs.shape[1]
-    rest = train_plainly(without(part), without(e.reference.judged), kind, count)
-    best = 1.0 if kind == "numbers" else 1 - e["trivial_score"]
+    rest = train_plainly(without(part), without(e.judged), kind, count)
+    best = 1.0 if kind == "numbers" else 1 - float(np.mean(e.reference.trivial))
     rest_told = rest.gap[0] / max(best, 1e-9)
     all_told = e.reference.gap[0] / max(best, 1e-9)
     alone = max(float(told[column]), 0.0)
@@ -83,7 +83,7 @@ def a_column_gives_away(e: Evidence) -> Finding | None:
         return None
     if alone > 0.95 and rest_told > 0.98 * alone:
         return None
-    name = e.recording.input_names[column]
+    name = e.input_names[column]
     return Finding(
         f"{name} alone tells {alone:.0%} of what there is to tell, all other columns together "
         f"{rest_told:.0%}.",
@@ -98,7 +98,7 @@ def a_column_gives_away(e: Evidence) -> Finding | None:
 
 def labels_contradict(e: Evidence) -> Finding | None:
     """Where a network is surest, the labels say otherwise too often."""
-    if "contradicted" not in e.numbers or not e.reference.unseen or e["loss_gap_z"] < 2:
+    if "contradicted" not in e.numbers or not e.unseen or e["loss_gap_z"] < 2:
         return None
     share, rows, low = e["contradicted"], e["sure_rows"], e["contradicted_at_least"]
     if low < 0.06:
@@ -115,13 +115,13 @@ def labels_contradict(e: Evidence) -> Finding | None:
     )  # fmt: skip
 
 
-def classes_as_numbers(e: Evidence) -> Finding | None:
+def classes_as_numbers(e: Given) -> Finding | None:
     """Numbers that are classes: as classes they are told far better."""
     if e.numbers.get("target_levels", np.inf) > 50 or not e["target_whole"]:
         return None
     if e["target_levels"] < 3:
         return None
-    part, judged = e.recording.training, e.reference.judged
+    part, judged = e.training, e.judged
     levels = np.unique(part.y)
     if not np.all(np.isin(judged.y, levels)):
         return None
@@ -134,7 +134,9 @@ def classes_as_numbers(e: Evidence) -> Finding | None:
     nearest = np.argmin(np.abs(e.reference.outputs - levels), axis=1)
     right = nearest == classes(judged).y
     better = as_classes.credits - right
-    gain = float(np.mean(better)) / max(float(np.mean(as_classes.credits - as_classes.trivial)), 1e-9)
+    gain = float(np.mean(better)) / max(
+        float(np.mean(as_classes.credits - as_classes.trivial)), 1e-9
+    )
     error = float(np.std(better)) / np.sqrt(len(better))
     if gain < 0.35 or float(np.mean(better)) < 4 * error:
         return None
@@ -151,53 +153,41 @@ def classes_as_numbers(e: Evidence) -> Finding | None:
 
 
 def rare_class_ignored(e: Evidence) -> Finding | None:
-    """A rare class is hardly ever told, though the inputs tell it."""
+    """Rare classes are hardly ever told, though the inputs tell them."""
     if e.numbers.get("rarest", 1.0) > 0.4:
         return None
-    judged, recording = e.reference.judged, e.recording
-    outputs = recording.subject.outputs(recording.theta, judged.inputs(slice(None)))
-    right = credits_of(outputs, judged)
-    balanced = attainable(recording, judged if e.reference.unseen else None, balanced=True)
-    counts = np.bincount(judged.y)
-    present = [k for k in np.flatnonzero(counts) if counts[k] >= 3]
-    if len(present) < 2:
+    counts = np.bincount(e.training.y)
+    rare = np.flatnonzero(
+        (counts > 0) & (counts < 0.4 * len(e.training) / np.count_nonzero(counts))
+    )
+    some = np.isin(e.judged.y, rare)
+    if np.sum(some) < 5:
         return None
-
-    def recall(credits: np.ndarray) -> np.ndarray:
-        return np.array([np.mean(credits[judged.y == k]) for k in present])
-
-    own, fair = recall(right), recall(balanced.credits)
-    chance = 1 / len(present)
-    lost = (np.mean(fair) - np.mean(own)) / max(float(np.mean(fair)) - chance, 1e-9)
-    worst = int(present[int(np.argmax(fair - own))])
-    errors = np.sqrt(np.sum([max(p * (1 - p), 0.05) / counts[k] for p, k in zip(own, present, strict=True)]))
-    z = float(np.mean(fair) - np.mean(own)) * len(present) / float(errors)
-    if lost < 0.3 or z < 2:
+    subject = e.recording.subject
+    outputs = subject.outputs(e.recording.theta, e.judged.inputs(slice(None)))
+    own = credits(outputs, e.judged.y, "classes")[some]
+    balanced = attainable(e.recording, e.judged if e.unseen else None, balanced=True)
+    fair = balanced.credits[some]
+    better, error = paired(fair, own)
+    if np.mean(own) > 0.4 * np.mean(fair) or better < 0.2 or better < 2 * error:
         return None
-    name = recording.output_names[worst]
+    names = ", ".join(e.output_names[k] for k in rare[:5]) + ("" if len(rare) <= 5 else ", ...")
     return Finding(
-        f"{name} is told in {own[present.index(worst)]:.0%} of its rows; where all classes count "
-        f"the same, in {fair[present.index(worst)]:.0%}. The accuracy hardly shows it.",
+        f"Of the held-out rows of {names}, {np.mean(own):.0%} are told; where all classes count the "
+        f"same, {np.mean(fair):.0%}. The accuracy hardly shows it.",
         causes.RARE,
-        name,
-        {"recall": float(np.mean(own)), "balanced_recall": float(np.mean(fair)), "lost": float(lost)},
+        names,
+        {"told": float(np.mean(own)), "told_where_balanced": float(np.mean(fair)),
+         "rows": float(np.sum(some))},
         Fix("if rare classes matter, let all classes count the same, by weights of the rows",
             ((Change("weights", "balance"),),)),
         0.7,
     )  # fmt: skip
 
 
-def credits_of(outputs: np.ndarray, judged: Part) -> np.ndarray:
-    """Return which rows are told right."""
-    predicted = outputs[:, 0] > 0 if outputs.shape[1] == 1 else np.argmax(outputs, axis=1)
-    return (predicted == judged.y).astype(float)
-
-
-def held_out_differs(e: Evidence) -> Finding | None:
+def held_out_differs(e: Given) -> Finding | None:
     """The columns of the held-out rows lie elsewhere than those of the training rows."""
-    if not e.reference.unseen or not (
-        (e["shift_size"] > 0.3 and e["shift"] > 4) or e["stretch"] > 0.4
-    ):
+    if not e.unseen or not ((e["shift_size"] > 0.3 and e["shift"] > 4) or e["stretch"] > 0.4):
         return None
     return Finding(
         f"Half of the columns lie {e['shift_size']:.2f} deviations or more from where they lie in "
@@ -211,11 +201,11 @@ def held_out_differs(e: Evidence) -> Finding | None:
     )  # fmt: skip
 
 
-def far_targets(e: Evidence) -> Finding | None:
+def far_targets(e: Given) -> Finding | None:
     """A few targets are so far away that they hold most of the loss."""
     if "target_farthest" not in e.numbers or e["target_farthest"] < 12:
         return None
-    y = e.recording.training.y.astype(float)
+    y = e.training.y.astype(float)
     squares = np.sum((y - np.median(y, axis=0)) ** 2, axis=1)
     count = max(1, len(y) // 50)
     held = float(np.sum(np.sort(squares)[-count:]) / np.sum(squares))
@@ -237,9 +227,9 @@ def far_targets(e: Evidence) -> Finding | None:
 # ----- Only where the training falls short --------------------------------------------------------
 
 
-def far_inputs(e: Evidence) -> Finding | None:
+def far_inputs(e: Given) -> Finding | None:
     """A few values are so far away that they set the scale of their columns."""
-    if e["farthest"] < 60 or e["squeezed"] > 0.5:
+    if e["farthest"] < 60 or e["squeezed"] > 0.3:
         return None
     return Finding(
         f"The farthest input is {e['farthest']:.3g} spreads from its column's median; "
@@ -255,7 +245,7 @@ def far_inputs(e: Evidence) -> Finding | None:
     )  # fmt: skip
 
 
-def inputs_not_scaled(e: Evidence) -> Finding | None:
+def inputs_not_scaled(e: Given) -> Finding | None:
     """Columns are far larger, smaller or more unlike than weights are made for."""
     large = e["largest_column"] > 15
     small = e["median_column"] < 0.1
@@ -273,7 +263,7 @@ def inputs_not_scaled(e: Evidence) -> Finding | None:
     )  # fmt: skip
 
 
-def targets_not_scaled(e: Evidence) -> Finding | None:
+def targets_not_scaled(e: Given) -> Finding | None:
     """Numbers far from 0 or far apart: outputs begin around 0, within a few units."""
     if "target_size" not in e.numbers or 0.05 < e["target_size"] < 8:
         return None

@@ -11,11 +11,12 @@ _ANEW = Change("initial weights", "automatic")
 
 def units_start_alike(e: Evidence) -> Finding | None:
     """Units of a layer that are copies get the same gradient, and stay copies."""
-    if e["alike at start"] < 0.9 or e["alike at end"] < 0.5:
+    if e["alike at start"] < 0.9:
         return None
     return Finding(
         f"{e['alike at start']:.0%} of the units of a layer compute the same at the first step, and "
-        f"{e['alike at end']:.0%} at the last: copies get the same gradient, and stay copies.",
+        f"{e['alike at end']:.0%} at the last: copies get the same gradient, and stay copies but for "
+        "what dropout does.",
         causes.ALIKE,
         _layer(e, "alike"),
         {k: e[k] for k in ("alike at start", "alike at end")},
@@ -107,7 +108,8 @@ def _layer(e: Evidence, kind: str) -> str:
     return f"layer {number + 1}"
 
 
+BROKEN_RULES = (units_start_alike, dead_from_the_start)
 START_RULES = (
-    units_start_alike, dead_from_the_start, deltas_vanish, weights_start_large,
+    deltas_vanish, weights_start_large,
     saturated_from_the_start, weights_start_small,
 )  # fmt: skip
