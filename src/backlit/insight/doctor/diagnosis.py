@@ -159,13 +159,18 @@ def diagnose(
     >>> from backlit.insight.doctor import diagnose
     >>> from backlit.insight.trained import watch
     >>> from backlit.networks import Network
+    >>> from backlit.training import Adam
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=(300, 3))
     >>> y = (x[:, 0] > x[:, 1]).astype(int)
-    >>> _, recording = watch(
-    ...     Network(3, (16,), 2), (x[:200], y[:200]), (x[200:], y[200:]),
-    ...     optimizer="sgd", epochs=3,
-    ... )  # doctest: +SKIP
+    >>> network = Network(3, (16,), 2)
+    >>> parts = (x[:200], y[:200]), (x[200:], y[200:])
+    >>> _, recording = watch(network, *parts, epochs=30, optimizer=Adam(3e-7))
+    >>> [finding.cause for finding in diagnose(recording).findings][:1]
+    ['learning rate too low']
+    >>> _, recording = watch(network, *parts, epochs=30, optimizer=Adam(3e-3))
+    >>> diagnose(recording).findings
+    ()
     """
     judged = None
     if data is not None:

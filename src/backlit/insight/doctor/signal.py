@@ -276,7 +276,9 @@ def _layers(
             sleeping = float(np.mean(np.mean(np.abs(a) > 1e-12, axis=0) < _SLEEPING))
             if name in _FLAT:
                 flat = float(np.mean(np.mean(np.abs(z) > _FLAT[name], axis=0) > 0.9))
-            alike = copies(z)
+            # Without inputs that differ, units differ by their biases only.
+            if np.any(np.ptp(passes.inputs[layer - 1], axis=0) > 0):
+                alike = copies(z)
         found.append(
             Layerwise(
                 rms(passes.inputs[layer - 1]),

@@ -9,6 +9,11 @@ from backlit.insight.doctor.findings import Change, Finding, Fix
 _PLAIN_BATCH = 32
 
 
+def gains_without_burdens(e: Evidence) -> bool:
+    """Whether a few steps of Adam, with nothing but the loss, gain a fifth of what was gained."""
+    return e["kept"] - e["relieved"] > 0.2 * max(1 - e["kept"], 0.1)
+
+
 def penalty_holds(e: Evidence) -> Finding | None:
     """The pull of penalties is as strong as that of the loss, and keeps it up."""
     if e["pull"] < 0.5 or e["final"] < 0.3 or e["relieved"] > 0.85 * e["final"]:
@@ -29,7 +34,7 @@ def penalty_holds(e: Evidence) -> Finding | None:
 def dropout_burdens(e: Evidence) -> Finding | None:
     """The loss with dropout is far above that without, and without it falls further."""
     cost = e["visited_late"] / max(e["looked_late"], 1e-300)
-    stuck = e["relieved"] < 0.9 * e["kept"] and e["further x1"] > 0.97 * e["final"]
+    stuck = gains_without_burdens(e) and e["further x1"] > 0.97 * e["final"]
     if not e["drops"] or e["training_lost"] < 0.08 or not (cost > 1.25 or stuck):
         return None
     return Finding(
@@ -126,7 +131,7 @@ def steps_too_short(e: Evidence) -> Finding | None:
 
 def stopped_early(e: Evidence) -> Finding | None:
     """The loss was still falling when training ended."""
-    falling = e["further x1"] < 0.93 * e["final"] or e["relieved"] < 0.8 * e["kept"]
+    falling = gains_without_burdens(e) or e["further x1"] < 0.93 * e["final"]
     if not falling or e["training_lost"] < 0.05:
         return None
     few = e["steps_an_epoch"] <= 4 and e["epochs"] >= 5
