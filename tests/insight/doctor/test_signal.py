@@ -29,12 +29,16 @@ def test_noise_is_the_variance_of_single_gradients(recording):
     layout = recording.subject.layout
     for look, moment in zip(signal.looks, moments_at(recording, [1, 2]), strict=True):
         parameters = layout.views(moment.theta)
-        single = np.stack([
-            layout.flatten(
-                grad(lambda p, i=i: NETWORK.losses(p, X[i : i + 1], Y[i : i + 1])[0])(parameters)
-            )
-            for i in range(60)
-        ])
+        single = np.stack(
+            [
+                layout.flatten(
+                    grad(lambda p, i=i: NETWORK.losses(p, X[i : i + 1], Y[i : i + 1])[0])(
+                        parameters
+                    )
+                )
+                for i in range(60)
+            ]
+        )
         variance = float(np.sum(np.var(single, axis=0, ddof=1)))
         mean = np.mean(single, axis=0)
         np.testing.assert_allclose(look.noise, variance, rtol=1e-9)

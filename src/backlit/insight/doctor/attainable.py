@@ -54,7 +54,7 @@ class Evening:
         spread = (high - low) / 3.92  # the deviation, where a column is normal
         # A column that is the same number nearly everywhere has no such spread.
         deviation = np.std(x, axis=0)
-        narrow = spread <= 1e-3 * deviation
+        narrow = spread <= 1e-9 * deviation
         middle = np.where(narrow, np.mean(x, axis=0), middle)
         spread = np.where(narrow, deviation, spread)
         return cls(middle, np.where(spread > 0, spread, 1.0))

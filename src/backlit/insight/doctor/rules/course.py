@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from backlit.insight.doctor import causes
 from backlit.insight.doctor.evidence import Evidence
 from backlit.insight.doctor.findings import Change, Finding, Fix
 
 _PLAIN_BATCH = 32
+_ENOUGH_STEPS = 2_000
+_LOWER_RATES = tuple((Change("learning rate", factor),) for factor in (0.1, 0.03, 0.01))
+_LARGER_BATCHES = (
+    (Change("batch size", _PLAIN_BATCH), Change("epochs", 8.0)),
+    (Change("learning rate", 0.1),),
+    (Change("learning rate", 0.01),),
+)
 
 
 def gains_without_burdens(e: Evidence) -> bool:
@@ -14,9 +23,14 @@ def gains_without_burdens(e: Evidence) -> bool:
     return e["kept"] - e["relieved"] > 0.2 * max(1 - e["kept"], 0.1)
 
 
+def _falls_by_itself(e: Evidence) -> bool:
+    """Whether further steps as they were gain much of what steps without burdens gain."""
+    return e["final"] - e["further x1"] > 0.4 * (e["kept"] - e["relieved"])
+
+
 def penalty_holds(e: Evidence) -> Finding | None:
     """The pull of penalties is as strong as that of the loss, and keeps it up."""
-    if e["pull"] < 0.5 or e["final"] < 0.3 or e["relieved"] > 0.85 * e["final"]:
+    if e["pull"] < 0.5 or e["final"] < 0.2 or not gains_without_burdens(e) or _falls_by_itself(e):
         return None
     return Finding(
         f"At the end, penalties and decay pull {e['pull']:.2g} times as hard as the loss. Some "
@@ -34,8 +48,7 @@ def penalty_holds(e: Evidence) -> Finding | None:
 def dropout_burdens(e: Evidence) -> Finding | None:
     """The loss with dropout is far above that without, and without it falls further."""
     cost = e["visited_late"] / max(e["looked_late"], 1e-300)
-    stuck = gains_without_burdens(e) and e["further x1"] > 0.97 * e["final"]
-    if not e["drops"] or e["training_lost"] < 0.08 or not (cost > 1.25 or stuck):
+    if not e["drops"] or cost < 1.1 or not gains_without_burdens(e) or _falls_by_itself(e):
         return None
     return Finding(
         f"With dropout the loss of the last epoch is {cost:.2g} times that without. Some steps "
@@ -70,7 +83,10 @@ def steps_too_long(e: Evidence) -> Finding | None:
     """With a tenth or a hundredth of the rate, the same steps come lower."""
     slow = min(e["first x0.1"], e["first x0.01"])
     early = slow < 0.8 * e["first x1"]
-    late = e["further x0.1"] < 0.7 * e["final"] and e["further x0.1"] < 0.8 * e["further x1"]
+    noisy = 0.93 if e["batch"] <= 4 else 0.7
+    late = e["further x0.1"] < noisy * e["final"] and e["further x0.1"] < (
+        (1 + noisy) / 2 * e["further x1"]
+    )
     if not (early or late or e["diverged"]):
         return None
     words = (
@@ -82,8 +98,6 @@ def steps_too_long(e: Evidence) -> Finding | None:
         f"{e['further x0.1']:.3g}. "
     )  # fmt: skip
     small = e["batch"] <= 4
-    rates = ((Change("learning rate", 0.1),), (Change("learning rate", 0.01),),
-             (Change("learning rate", 0.03),))  # fmt: skip
     if small:
         return Finding(
             f"{words}Batches have {e['batch']:.0f} rows, and about {e['noise_batch']:.0f} would have "
@@ -91,8 +105,7 @@ def steps_too_long(e: Evidence) -> Finding | None:
             causes.BATCH_SMALL,
             "the steps",
             {k: e[k] for k in ("batch", "noise_batch", "final", "further x0.1")},
-            Fix("larger batches and more epochs, or a lower learning rate",
-                ((Change("batch size", _PLAIN_BATCH), Change("epochs", 8.0)), *rates)),
+            Fix("larger batches and more epochs, or a lower learning rate", _LARGER_BATCHES),
             0.7,
         )  # fmt: skip
     return Finding(
@@ -100,7 +113,7 @@ def steps_too_long(e: Evidence) -> Finding | None:
         causes.RATE_HIGH,
         "the steps",
         {k: e[k] for k in ("first x0.01", "first x0.1", "first x1", "further x0.1", "final")},
-        Fix("a tenth of the learning rate, or less", rates),
+        Fix("a tenth of the learning rate, or less", _LOWER_RATES),
         0.85 if early or e["diverged"] else 0.7,
     )
 
@@ -111,8 +124,8 @@ def steps_too_short(e: Evidence) -> Finding | None:
     fallen = 1 - e["kept"]
     creeps = e["update_ratio_early"] < 2e-4
     slow = e["update_ratio_early"] < 3e-3 and quick < 0.8 * e["first x1"]
-    fell = e["last_rate"] < 0.01 and e["relieved"] < 0.9 * e["kept"]
-    if not (creeps or slow or fell):
+    fell = e["last_rate"] < 0.01
+    if not gains_without_burdens(e) or not (creeps or slow or fell):
         return None
     return Finding(
         f"The loss fell by {fallen:.0%} of what the best constant has. A step changes a layer by at "
@@ -135,6 +148,7 @@ def stopped_early(e: Evidence) -> Finding | None:
     if not falling or e["training_lost"] < 0.05:
         return None
     few = e["steps_an_epoch"] <= 4 and e["epochs"] >= 5
+    longer = float(np.clip(round(_ENOUGH_STEPS / e["steps"]), 5, 200))
     evidence = {k: e[k] for k in ("steps", "steps_an_epoch", "epochs", "final", "further x1",
                                   "relieved")}  # fmt: skip
     if few:
@@ -156,8 +170,8 @@ def stopped_early(e: Evidence) -> Finding | None:
         "the end of training",
         evidence,
         Fix("more epochs, and more patience",
-            ((Change("patience", 20), Change("epochs", 10.0)),
-             (Change("patience", 20), Change("epochs", 40.0)))),
+            ((Change("patience", 20), Change("epochs", longer)),
+             (Change("patience", 20), Change("epochs", 3 * longer)))),
         0.75,
     )  # fmt: skip
 
@@ -178,6 +192,21 @@ def network_narrow(e: Evidence) -> Finding | None:
     )
 
 
+def steps_are_noise(e: Evidence) -> Finding | None:
+    """Batches of a few rows, where many are needed for as much gradient as noise."""
+    if e["batch"] > 4 or e["noise_batch"] < 16 * e["batch"]:
+        return None
+    return Finding(
+        f"Batches have {e['batch']:.0f} rows, and about {e['noise_batch']:.0f} would have as much "
+        "gradient as noise: the steps mostly undo each other.",
+        causes.BATCH_SMALL,
+        "the steps",
+        {k: e[k] for k in ("batch", "noise_batch", "final", "further x0.1")},
+        Fix("larger batches and more epochs, or a lower learning rate", _LARGER_BATCHES),
+        0.6,
+    )
+
+
 def units_died(e: Evidence) -> Finding | None:
     """Most units of a layer died on the way."""
     if e["silent at end"] < 0.8:
@@ -188,8 +217,7 @@ def units_died(e: Evidence) -> Finding | None:
         causes.RATE_HIGH,
         "the hidden layers",
         {k: e[k] for k in ("silent at start", "silent at end")},
-        Fix("a tenth of the learning rate, or less",
-            ((Change("learning rate", 0.1),), (Change("learning rate", 0.01),))),
+        Fix("a tenth of the learning rate, or less", _LOWER_RATES),
         0.7,
     )  # fmt: skip
 
@@ -228,6 +256,6 @@ def unexplained(e: Evidence) -> Finding | None:
 
 
 COURSE_RULES = (
-    penalty_holds, clipping_slows, steps_too_long, steps_too_short, dropout_burdens, units_died,
+    penalty_holds, clipping_slows, steps_too_long, steps_too_short, dropout_burdens, steps_are_noise, units_died,
     stopped_early, network_narrow, overfitted,
 )  # fmt: skip

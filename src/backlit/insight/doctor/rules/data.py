@@ -18,7 +18,7 @@ def inputs_tell_nothing(e: Evidence) -> Finding | None:
     """Neither a sane network nor this one beats the best constant on held-out rows."""
     if not e.unseen or e["gap_z"] > 2 or e["loss_gap_z"] > 2:
         return None
-    if e["own_gap_z"] > 2:
+    if e["own_gap_z"] > 2 or e["rank_z"] > 3.3:
         return None
     return Finding(
         f"On rows that were not trained on, a plain network scores {e['reference_score']:.3f} and "
@@ -77,11 +77,9 @@ def a_column_gives_away(e: Given) -> Finding | None:
     all_told = e.reference.gap[0] / max(best, 1e-9)
     alone = max(float(told[column]), 0.0)
     lost = 1 - rest_told / max(all_told, 1e-9)
-    if not (alone > 0.95 or (lost > 0.3 and alone > rest_told + 0.1)):
-        return None
-    if alone <= 0.95 and all_told < 0.9:
-        return None
-    if alone > 0.95 and rest_told > 0.98 * alone:
+    second = float(np.max(told[others]))
+    copy = alone > 0.95 and (second < 0.8 * alone or rest_told < 0.9 * alone)
+    if not copy and not (all_told > 0.9 and lost > 0.3 and alone > rest_told + 0.1):
         return None
     name = e.input_names[column]
     return Finding(
