@@ -35,7 +35,7 @@ from backlit.insight.doctor.attainable import Attainable, attainable
 from backlit.insight.doctor.diagnosis import diagnose
 from backlit.insight.doctor.trial import try_fix
 from backlit.training import descent
-from faults import BUNDLED, FAULTS, OTHER_TABLES, SEEN_TABLES, Case, healthy
+from faults import BUNDLED, FAULTS, OTHER_TABLES, SEEN_TABLES, SOURCES, Case, healthy
 
 COUNTS = 0.2  # the share of the gain that a fault must cost to count
 CLOSED = 0.8  # the share of the loss that a fix must give back to have worked
@@ -105,17 +105,22 @@ def _reference(recording: Any) -> Attainable:
 
 def jobs(folder: str, quick: bool) -> list[tuple[str, str, int, str]]:
     """Return what to run."""
-    tables = [
-        name for name in (*SEEN_TABLES, *OTHER_TABLES)
-        if name in BUNDLED or (Path(folder) / f"{name}.csv.gz").exists()
-    ]  # fmt: skip
-    rounds, each = (2, 1) if quick else (22, 8)
-    found = [
-        ("healthy", t, 100 * r + k, folder) for r in range(rounds) for k, t in enumerate(tables)
-    ]
+
+    def there(name: str) -> bool:
+        return name in BUNDLED or (Path(folder) / f"{SOURCES[name][0]}.csv.gz").exists()
+
+    seen, other = (list(filter(there, names)) for names in (SEEN_TABLES, OTHER_TABLES))
+    found = []
+    for tables, rounds in ((seen, 1 if quick else 11), (other, 2 if quick else 22)):
+        found += [
+            ("healthy", table, 100 * turn + number, folder)
+            for turn in range(rounds)
+            for number, table in enumerate(tables)
+        ]
     for number, name in enumerate(FAULTS):
-        for turn in range(each):
-            table = tables[(5 * number + 2 * turn + turn // 4) % len(tables)]
+        for turn in range(1 if quick else 8):
+            tables = (seen, other)[(turn + number) % 2]
+            table = tables[(5 * number + turn) % len(tables)]
             found.append((name, table, 10_000 + 100 * turn + number, folder))
     return found
 

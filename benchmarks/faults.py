@@ -17,6 +17,7 @@ from backlit.training import (
     GradientDescent,
     Momentum,
     Penalties,
+    RMSProp,
     Settings,
     StepDecay,
 )
@@ -26,18 +27,29 @@ TRAINING, HELD_OUT, TEST, SPLITS = 1000, 500, 6000, 3
 # Rules and thresholds were written while looking at the first tables and operators only.
 SEEN_TABLES = (
     "digits", "breast_cancer", "wine", "phoneme", "churn_modelling", "letter", "california",
-    "diamonds",
+    "diamonds", "adult", "covertype", "titanic", "mammography", "wine_quality", "ames", "diabetes",
 )  # fmt: skip
 OTHER_TABLES = (
-    "adult", "covertype", "titanic", "mammography", "wine_quality", "ames", "diabetes",
+    "iris", "hospital_days", "diamonds_cut", "wine_color", "adult_married", "ames_year",
+    "letter_shape",
 )  # fmt: skip
 BUNDLED = ("digits", "breast_cancer", "wine", "iris", "diabetes")
-TARGETS = {
-    "adult": "income", "churn_modelling": "Exited", "phoneme": "target", "mammography": "class",
-    "letter": "", "covertype": "Cover_Type", "california": "MedHouseVal", "diamonds": "price",
-    "wine_quality": "quality", "ames": "SalePrice", "titanic": "survived",
+# The file and the column that is predicted.
+SOURCES = {
+    "adult": ("adult", "income"), "churn_modelling": ("churn_modelling", "Exited"),
+    "phoneme": ("phoneme", "target"), "mammography": ("mammography", "class"),
+    "letter": ("letter", ""), "covertype": ("covertype", "Cover_Type"),
+    "california": ("california", "MedHouseVal"), "diamonds": ("diamonds", "price"),
+    "wine_quality": ("wine_quality", "quality"), "ames": ("ames", "SalePrice"),
+    "titanic": ("titanic", "survived"), "hospital_days": ("diabetes130", "time_in_hospital"),
+    "diamonds_cut": ("diamonds", "cut"), "wine_color": ("wine_quality", "color"),
+    "adult_married": ("adult", "marital_status"), "ames_year": ("ames", "Year Built"),
+    "letter_shape": ("letter", "onpix"),
 }  # fmt: skip
-NUMBERS = ("california", "diamonds", "wine_quality", "ames", "diabetes")
+NUMBERS = (
+    "california", "diamonds", "wine_quality", "ames", "diabetes", "hospital_days", "ames_year",
+    "letter_shape",
+)  # fmt: skip
 
 _loaded: dict[str, tuple[Any, Any, bool]] = {}
 
@@ -95,10 +107,12 @@ def load(name: str, folder: Path) -> tuple[Any, Any, bool]:
         x, y = getattr(sd, f"load_{name}")(return_X_y=True)
         frame = pd.DataFrame(x)
     else:
-        frame = pd.read_csv(folder / f"{name}.csv.gz")
+        file, target = SOURCES[name]
+        frame = pd.read_csv(folder / f"{file}.csv.gz")
         if len(frame) > 12000:
             frame = frame.sample(12000, random_state=0)
-        target = TARGETS[name] or next(c for c in frame if frame[c].nunique() == 26)
+        target = target or next(c for c in frame if frame[c].nunique() == 26)
+        frame = frame[frame[target].notna()]
         y = frame.pop(target).to_numpy()
         frame = pd.get_dummies(frame, dtype=float)
         frame = frame.fillna(frame.mean(numeric_only=True))
@@ -537,6 +551,42 @@ def columns_random(case: Case, rng: Any) -> Case:
     return _network(case, inputs=case.x_test.shape[1])
 
 
+def one_column_huge(case: Case, rng: Any) -> Case:
+    """A column such as a salary, among others of size 1."""
+    column = int(rng.integers(case.x_test.shape[1]))
+    size = _log(rng, 1e3, 1e5)
+
+    def change(x: Any) -> Any:
+        x = x.copy()
+        x[:, column] = size * (x[:, column] + 2)
+        return x
+
+    return _inputs(case, change)
+
+
+def targets_shifted(case: Case, rng: Any) -> Case | None:
+    """Numbers far from 0, such as years."""
+    return _scaled_targets(case, 1.0, _log(rng, 30, 3000)) if case.numbers else None
+
+
+def targets_misaligned(case: Case, rng: Any) -> Case:
+    """Each row has the target of the row after it."""
+    return _labels(case, lambda y: np.roll(y, 1, axis=0))
+
+
+def last_bias_huge(case: Case, rng: Any) -> Case:
+    """One output begins far above the others."""
+    size = _log(rng, 100, 3000)
+    last = f"b{len(case.plan.network.hidden) + 1}"
+    return _start(
+        case, lambda k, v, _: v + size * (np.arange(len(v)) == 0) if k == last else v, rng
+    )
+
+
+def rmsprop_high(case: Case, rng: Any) -> Case:
+    return _settings(case, optimizer=RMSProp(_log(rng, 0.1, 3)))
+
+
 HIGH, LOW = "learning rate too high", "learning rate too low"
 FEW, LARGE, SMALL = "too few epochs", "batch too large", "batch too small"
 INIT, TINY = "initial weights too large", "initial weights too small"
@@ -592,4 +642,11 @@ FAULTS: dict[str, Fault] = {
     "huge_bias": Fault(huge_bias, (FLAT, INIT), (DEAD,), other=True),
     "sentinels": Fault(sentinels, (FAR, SCALE), (), other=True),
     "prepared_otherwise": Fault(prepared_otherwise, (SHIFT,), (SCALE,), fixable=False, other=True),
+    "one_column_huge": Fault(one_column_huge, (SCALE,), (), other=True),
+    "targets_shifted": Fault(targets_shifted, (TSCALE,), (), other=True),
+    "targets_misaligned": Fault(
+        targets_misaligned, (NOTHING,), (NOISE,), fixable=False, other=True
+    ),
+    "last_bias_huge": Fault(last_bias_huge, (INIT,), (HIGH, LOW, FEW), other=True),
+    "rmsprop_high": Fault(rmsprop_high, (HIGH,), (DEAD,), other=True),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from backlit.insight.doctor.attainable import attainable
 from backlit.insight.trained import watch
 from backlit.networks import Network
 from backlit.training import Adam, Settings
@@ -24,8 +25,17 @@ def circle():
     return (x[:400], y[:400]), (x[400:], y[400:])
 
 
+SETTINGS = Settings(Adam(5e-3), epochs=40, engine="native", n_threads=1)
+
+
 @pytest.fixture(scope="session")
 def well(circle):
     """A training with which nothing is wrong."""
-    _, recording = watch(Network(4, (32,), 2), *circle, Settings(Adam(5e-3), epochs=40))
+    _, recording = watch(Network(4, (32,), 2), *circle, SETTINGS)
     return recording
+
+
+@pytest.fixture(scope="session")
+def allowed(well):
+    """What a plain network reaches on these rows."""
+    return attainable(well)

@@ -214,10 +214,13 @@ def findings_of(evidence: Evidence) -> tuple[Finding, ...]:
     if first:
         return tuple(first[:_MOST])
     own: list[Finding] = []
-    if evidence.harmed:
+    # Where hardly anything is learned, that a rare class is ignored is no cause.
+    rare = any(f.cause == causes.RARE for f in of_data) and evidence["training_lost"] > 0.5
+    if evidence.harmed or rare:
         for rule in (*BROKEN_RULES, *PREPARATION_RULES, *START_RULES, *COURSE_RULES):
             found = rule(evidence)
             if found is not None and found.cause not in {f.cause for f in own}:
                 own.append(found)
-        own = own[:_MOST] or [unexplained(evidence)]
+        if not own and evidence.harmed:
+            own = [unexplained(evidence)]
     return tuple([*own, *of_data][:_MOST])

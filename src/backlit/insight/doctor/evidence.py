@@ -12,10 +12,19 @@ import numpy as np
 
 from backlit.insight.doctor.attainable import Attainable, attainable
 from backlit.insight.doctor.given import Given, neighbours_alike, tell_inputs, tell_targets
-from backlit.insight.doctor.judging import credits, log_losses, paired, trivial_outputs
+from backlit.insight.doctor.judging import (
+    credits,
+    log_losses,
+    paired,
+    share_at_least,
+    trivial_outputs,
+)
 from backlit.insight.doctor.response import FACTORS, Response, respond
 from backlit.insight.doctor.signal import Signal, follow
 from backlit.insight.recording import Part, Recording
+
+
+_Z = 1.96  # a normal variable is within so many deviations in 95 of 100 cases
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -38,13 +47,16 @@ class Evidence(Given):
         """Whether the training certainly falls short of what the data allow.
 
         Of what a plain network learns beyond the best constant, 15 % are lost in the score, or a
-        sixth in the loss, at the lower end of its one-sided 95 % interval.
+        sixth in the loss, at the lower end of its 95 % interval.
         """
-        if self["diverged"] or (self["gap_z"] < 1 and self["loss_gap_z"] < 1):
-            return bool(self["diverged"])
-        lost = self["lost"] * (1 - 1.645 / self["lost_z"]) if self["lost_z"] > 0 else 0.0
-        more = (
-            self["loss_lost"] * (1 - 1.645 / self["loss_lost_z"]) if self["loss_lost_z"] > 0 else 0
+        # Worse than the best constant, on other rows or on those that it was trained on.
+        if self["diverged"] or self["own_gap_z"] < -3 or self["kept"] > 1.5:
+            return True
+        if self["gap_z"] < 1 and self["loss_gap_z"] < 1:
+            return False
+        lost, more = (
+            self[name] * (1 - _Z / self[f"{name}_z"]) if self[f"{name}_z"] > 0 else 0.0
+            for name in ("lost", "loss_lost")
         )
         # Of few rows, neither is certain; then the training rows speak as well.
         both = self["lost"] > 0.2 and self["training_lost"] > 0.45 and self["lost_z"] > 1
@@ -252,13 +264,7 @@ def _contradicted(recording: Recording, reference: Attainable) -> dict[str, floa
         if len(sure) < 12:
             continue
         share = float(np.mean(predicted[sure] != judged.y[sure]))
-        # The lower end of E. Wilson's interval (1927), one-sided 95 %.
-        half = (
-            share
-            + 1.645**2 / (2 * len(sure))
-            - 1.645 * np.sqrt(share * (1 - share) / len(sure) + (1.645 / len(sure) / 2) ** 2)
-        )
-        at_least = float(half / (1 + 1.645**2 / len(sure)))
+        at_least = share_at_least(share, len(sure))
         # Of many classes the worst is chosen, which overstates.
         found.append((at_least - (0.1 if number else 0.0), share, float(len(sure))))
     at_least, wrong, rows = max(found)

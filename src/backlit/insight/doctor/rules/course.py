@@ -10,7 +10,7 @@ from backlit.insight.doctor.findings import Change, Finding, Fix
 
 _PLAIN_BATCH = 32
 _ENOUGH_STEPS = 2_000
-_LOWER_RATES = tuple((Change("learning rate", factor),) for factor in (0.1, 0.03, 0.01))
+_LOWER_RATES = tuple((Change("learning rate", factor),) for factor in (0.1, 0.01, 0.001))
 _LARGER_BATCHES = (
     (Change("batch size", _PLAIN_BATCH), Change("epochs", 8.0)),
     (Change("learning rate", 0.1),),
@@ -30,7 +30,9 @@ def _falls_by_itself(e: Evidence) -> bool:
 
 def penalty_holds(e: Evidence) -> Finding | None:
     """The pull of penalties is as strong as that of the loss, and keeps it up."""
-    if e["pull"] < 0.5 or e["final"] < 0.2 or not gains_without_burdens(e) or _falls_by_itself(e):
+    if e["pull"] < 0.5 or e["final"] < 0.2 or e["weights_grew"] > 1:
+        return None
+    if not gains_without_burdens(e) or _falls_by_itself(e):
         return None
     return Finding(
         f"At the end, penalties and decay pull {e['pull']:.2g} times as hard as the loss. Some "

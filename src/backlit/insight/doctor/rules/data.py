@@ -5,13 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from backlit.insight.doctor import causes
-from backlit.insight.doctor.attainable import attainable, train_plainly
+from backlit.insight.doctor.attainable import attainable, predicted_unseen, train_plainly
 from backlit.insight.doctor.evidence import Evidence
 from backlit.insight.doctor.findings import Change, Finding, Fix
 from backlit.insight.doctor.given import Given
 from backlit.insight.doctor.giveaways import told_by_columns, twins
-from backlit.insight.doctor.judging import credits, paired
+from backlit.insight.doctor.judging import credits, paired, share_at_least
 from backlit.insight.recording import Part
+
+
+# Of the surest quarter of rows, so many labels contradict on tables where classes overlap but are
+# labelled well.
+_WRONG, _WRONG_OF_CLASS = 0.15, 0.3
 
 
 def inputs_tell_nothing(e: Evidence) -> Finding | None:
@@ -20,6 +25,8 @@ def inputs_tell_nothing(e: Evidence) -> Finding | None:
         return None
     if e["own_gap_z"] > 2 or e["rank_z"] > 3.3:
         return None
+    if e.targets == "classes" and len(e.judged) - np.max(np.bincount(e.judged.y)) < 30:
+        return None  # too few rows of other classes to say so
     return Finding(
         f"On rows that were not trained on, a plain network scores {e['reference_score']:.3f} and "
         f"the best constant {e['trivial_score']:.3f}: no difference can be told.",
@@ -95,22 +102,39 @@ def a_column_gives_away(e: Given) -> Finding | None:
 
 
 def labels_contradict(e: Evidence) -> Finding | None:
-    """Where a network is surest, the labels say otherwise too often."""
-    if "contradicted" not in e.numbers or not e.unseen or e["loss_gap_z"] < 2:
+    """Where networks are surest, the labels say otherwise too often."""
+    if e.numbers.get("contradicted_at_least", 0.0) < 0.06 or not e.unseen or e["loss_gap_z"] < 2:
         return None
-    share, rows, low = e["contradicted"], e["sure_rows"], e["contradicted_at_least"]
-    if low < 0.06:
-        return None
-    return Finding(
-        f"Of the {rows:.0f} held-out rows of which a plain network is surest, {share:.0%} have "
-        "another label.",
-        causes.WRONG_LABELS,
-        "the labels",
-        {"contradicted": share, "rows": rows, "at_least": low},
-        Fix("look through the list of suspect rows (backlit.insight.suspects), and correct or drop "
-            "them"),
-        0.75,
-    )  # fmt: skip
+    # Held-out rows alone are too few to tell: all rows are predicted by networks that did not see
+    # them.
+    outputs, y = predicted_unseen(e.training, e.judged, e.outputs)
+    z = np.sort(outputs, axis=1)
+    margin, predicted = z[:, -1] - z[:, -2], np.argmax(outputs, axis=1)
+    groups = [(np.arange(len(y)), _WRONG), *(
+        (np.flatnonzero(predicted == k), _WRONG_OF_CLASS) for k in range(outputs.shape[1])
+    )]  # fmt: skip
+    for group, most in groups:
+        sure = group[np.argsort(-margin[group])[: len(group) // 4]]
+        if len(sure) < 25:
+            continue
+        share = float(np.mean(predicted[sure] != y[sure]))
+        low = share_at_least(share, len(sure))
+        if low < most:
+            continue
+        whole = most == _WRONG
+        name = "any class" if whole else e.output_names[int(predicted[sure[0]])]
+        return Finding(
+            f"Of the {len(sure)} rows that networks which did not see them are surest of as {name}, "
+            f"{share:.0%} have another label. Either labels are wrong, or these columns cannot tell "
+            "the classes.",
+            causes.WRONG_LABELS,
+            "the labels",
+            {"contradicted": share, "rows": float(len(sure)), "at_least": low},
+            Fix("look through the list of suspect rows (backlit.insight.suspects), and correct or "
+                "drop them"),
+            0.75,
+        )  # fmt: skip
+    return None
 
 
 def classes_as_numbers(e: Given) -> Finding | None:
