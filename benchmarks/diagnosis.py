@@ -1,17 +1,19 @@
-"""Does the doctor name the fault, and stay silent where there is none?
+"""Measure whether the doctor names the fault, and stays silent where there is none.
 
     python -m pip install '.[bench]' && python benchmarks/diagnosis.py --data FOLDER
 
 FOLDER holds tables as .csv.gz (see faults.py for their names); those that it lacks are left out,
-and scikit-learn's own are always there. Healthy trainings of varied sane settings are diagnosed, and
-trainings into which one fault of random strength was put; the network, its settings, the part of the
-table and the strength follow from a seed. A fault counts where it costs 20 % or more of what healthy
-trainings gain over the best constant, on rows that neither the training nor the doctor sees; where it
-costs less, the right answer is silence. Then the first finding's fix is made on a copy.
+and scikit-learn's own are always there. Healthy trainings of varied sane settings are diagnosed,
+and trainings into which one fault of random strength was put; the network, its settings, the part
+of the table and the strength follow from a seed. A fault counts where it costs 20 % or more of what
+healthy trainings gain over the best constant, on rows that neither the training nor the doctor
+sees; where it costs less, the right answer is silence. Then the first finding's fix is made on a
+copy.
 
 Rules and thresholds were written while looking at ``SEEN_TABLES`` and at operators that are not
-marked ``other``. The figures for the others tell what to expect on a table and of a fault that nobody
-tuned on. With ``--quick`` a tenth of it runs; with ``--json`` all single results are printed.
+marked ``other``. The figures for the others tell what to expect on a table and of a fault that
+nobody tuned on. With ``--quick`` a tenth of it runs; with ``--json`` all single results are
+printed.
 """
 
 from __future__ import annotations
@@ -111,7 +113,7 @@ def jobs(folder: str, quick: bool) -> list[tuple[str, str, int, str]]:
 
     seen, other = (list(filter(there, names)) for names in (SEEN_TABLES, OTHER_TABLES))
     found = []
-    for tables, rounds in ((seen, 1 if quick else 11), (other, 2 if quick else 22)):
+    for tables, rounds in ((seen, 1 if quick else 10), (other, 2 if quick else 26)):
         found += [
             ("healthy", table, 100 * turn + number, folder)
             for turn in range(rounds)
@@ -187,8 +189,8 @@ def report(results: Sequence[dict[str, Any]]) -> str:
         which = ", ".join(f"{c} {n}" for n, c in Counter(r["first"] for r in alarms).most_common())
         lines.append(
             f"healthy, {name}: {len(alarms)} alarms in {len(fine)} (upper 95 % bound "
-            f"{upper_bound(len(alarms), len(fine)):.1%}; {len(some) - len(fine)} of {len(some)} fell "
-            f"short by themselves){': ' + which if which else ''}"
+            f"{upper_bound(len(alarms), len(fine)):.1%}; {len(some) - len(fine)} of {len(some)} "
+            f"fell short by themselves){': ' + which if which else ''}"
         )
     sick = [r for r in judged if r["operator"] != "healthy"]
     hurt = [r for r in sick if r["counts"] and FAULTS[r["operator"]].right]

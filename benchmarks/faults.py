@@ -28,9 +28,10 @@ TRAINING, HELD_OUT, TEST, SPLITS = 1000, 500, 6000, 3
 SEEN_TABLES = (
     "digits", "breast_cancer", "wine", "phoneme", "churn_modelling", "letter", "california",
     "diamonds", "adult", "covertype", "titanic", "mammography", "wine_quality", "ames", "diabetes",
+    "iris",
 )  # fmt: skip
 OTHER_TABLES = (
-    "iris", "hospital_days", "diamonds_cut", "wine_color", "adult_married", "ames_year",
+    "hospital_days", "diamonds_cut", "wine_color", "adult_married", "ames_year",
     "letter_shape",
 )  # fmt: skip
 BUNDLED = ("digits", "breast_cancer", "wine", "iris", "diabetes")
@@ -219,7 +220,7 @@ def rate_low(case: Case, rng: Any) -> Case:
 
 
 def sum_loss(case: Case, rng: Any) -> Case:
-    """A sum over the batch in place of the mean: the gradient is that many times as long."""
+    """Take a sum over the batch in place of the mean: a gradient many times as long."""
     rate = _log(rng, 0.05, 0.3)
     case = _settings(case, optimizer=GradientDescent(rate), batch_size=int(rng.integers(32, 200)))
     return _times_rate(case, case.plan.settings.batch_size)
@@ -364,7 +365,7 @@ def _outliers(x: Any, rng: Any, share: float, size: float) -> Any:
 
 
 def inputs_outliers(case: Case, rng: Any) -> Case:
-    """A few slips of many decimal places, before standardising; the test rows have none."""
+    """Put in slips of many decimal places, before standardising; test rows have none."""
     plan = case.plan
     share, size = _log(rng, 1e-3, 5e-3), _log(rng, 300, 1e5)
     x, held = (_outliers(part[0], rng, share, size) for part in (plan.training, plan.validation))
@@ -434,7 +435,7 @@ def labels_shuffled(case: Case, rng: Any) -> Case:
 
 
 def leak(case: Case, rng: Any) -> Case:
-    """A column that is known only once the target is: the test rows have noise in it."""
+    """Add a column that is known once the target is; test rows have noise in it."""
     noise = float(rng.uniform(0, 0.1))
 
     def with_leak(x: Any, y: Any) -> Any:
@@ -490,7 +491,7 @@ def targets_outliers(case: Case, rng: Any) -> Case | None:
 
 
 def imbalance(case: Case, rng: Any) -> Case | None:
-    """Some classes become rare in what the user has; the score is the mean over the classes."""
+    """Make some classes rare in what the user has; the score is the mean over classes."""
     if case.numbers:
         return None
     plan, classes = case.plan, case.plan.network.outputs
@@ -526,7 +527,7 @@ def unshuffled(case: Case, rng: Any) -> Case:
 
 
 def prepared_otherwise(case: Case, rng: Any) -> Case:
-    """The held-out and the new rows are standardised in another way than the training rows."""
+    """Standardise held-out and new rows in another way than the training rows."""
     plan = case.plan
     d = plan.network.inputs
     shift = rng.standard_normal(d) * float(rng.uniform(0.7, 2))
@@ -552,7 +553,7 @@ def columns_random(case: Case, rng: Any) -> Case:
 
 
 def one_column_huge(case: Case, rng: Any) -> Case:
-    """A column such as a salary, among others of size 1."""
+    """Have a column such as a salary, among others of size 1."""
     column = int(rng.integers(case.x_test.shape[1]))
     size = _log(rng, 1e3, 1e5)
 

@@ -30,7 +30,7 @@ def test_scores_are_those_of_scikit_learn(well, circle):
     # A circle is not to be told by a line.
     assert found.others["a linear model"][1] > 0
     assert "a linear model: " in str(found) and "the network is better" in str(found)
-    assert list(found.frame()["model"])[0] == "network"
+    assert found.frame()["model"].iloc[0] == "network"
 
 
 @pytest.mark.parametrize("kind", ["squared_loss", "poisson_loss", "label_log_loss", "binary"])

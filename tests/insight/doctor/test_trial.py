@@ -27,7 +27,7 @@ def changed(what, value=None):
 
 def test_settings_are_changed():
     assert changed("learning rate", 0.1).settings.optimizer == Adam(0.001)
-    assert changed("optimizer", "sgd").settings.optimizer.learning_rate == 0.1
+    assert changed("optimizer", "gradient_descent").settings.optimizer.learning_rate == 0.1
     assert changed("schedule").settings.schedule == Constant()
     assert changed("epochs", 2.5).settings.epochs == 10
     assert changed("patience", 9).settings.patience == 9
@@ -76,7 +76,7 @@ def test_columns_and_rows_are_left_out():
 def test_rows_are_shuffled_together():
     x, y = changed("order").training
     assert not np.array_equal(x, X)
-    places = [int(np.flatnonzero((X == row).all(axis=1))[0]) for row in x]
+    places = [int(np.flatnonzero((row == X).all(axis=1))[0]) for row in x]
     assert sorted(places) == list(range(40))
     np.testing.assert_array_equal(y, Y[places])
 
@@ -89,7 +89,7 @@ def test_classes_are_balanced():
 
 def test_targets_are_standardised_and_predictions_turned_back():
     y = 100 + 20 * RNG.normal(size=(40, 1))
-    plan = Plan(Network(3, (8,), 1, loss="squared_loss"), (X, y), settings=SETTINGS)
+    plan = Plan(Network(3, (8,), 1, loss="squared_loss"), (X, y), (X, y), SETTINGS)
     plan = plan.changed([Change("targets", "standardise")])
     np.testing.assert_allclose(plan.training[1], (y - y.mean()) / y.std(), rtol=1e-12)
     recording = plan.watch()
@@ -106,7 +106,7 @@ def test_numbers_become_classes():
 
 
 def test_a_change_that_is_not_known_is_refused():
-    with pytest.raises(ValueError, match="a change must be one of learning rate, .*, not 'luck'"):
+    with pytest.raises(ValueError, match=r"a change must be one of learning rate, .*, not 'luck'"):
         changed("luck")
 
 

@@ -1,8 +1,8 @@
 """What the data allow: a plain network with sane settings, trained on the same rows.
 
-An absolute target (an accuracy of 0.6, a small gradient) is wrong on most tables. So the doctor asks
-what another training reaches with the same rows. Where the watched one reaches as much, there is
-nothing to cure, whatever its gradients look like.
+An absolute target (an accuracy of 0.6, a small gradient) is wrong on most tables. So the doctor
+asks what another training reaches with the same rows. Where the watched one reaches as much, there
+is nothing to cure, whatever its gradients look like.
 """
 
 from __future__ import annotations

@@ -205,8 +205,8 @@ def _notes(given: Given) -> list[str]:
     alike = neighbours_alike(given.training.y, given.targets)
     if alike > _IN_ORDER:
         notes.append(
-            f"Rows that follow each other have like targets (correlation {alike:.2f}): shuffle them "
-            "in training, and before a split, unless the order is one in time."
+            f"Rows that follow each other have like targets (correlation {alike:.2f}): shuffle "
+            "them in training, and before a split, unless the order is one in time."
         )
     if given.numbers.get("rarest", 1.0) < 0.2:
         counts = np.bincount(given.training.y)

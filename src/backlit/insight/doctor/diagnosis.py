@@ -26,6 +26,7 @@ from backlit.insight.doctor.rules import (
     START_RULES,
 )
 from backlit.insight.doctor.rules.course import unexplained
+from backlit.insight.doctor.seeds import Seeds, try_seeds
 from backlit.insight.doctor.signal import Signal
 from backlit.insight.recording import Part, Recording
 
@@ -47,10 +48,13 @@ class Diagnosis(Answer):
         The most likely first; empty where nothing is wrong.
     evidence : Evidence
         The numbers that rules look at.
+    seeds : Seeds or None
+        Whether other seeds agree, if that was asked for.
     """
 
     findings: tuple[Finding, ...]
     evidence: Evidence
+    seeds: Seeds | None = None
 
     @property
     def signal(self) -> Signal:
@@ -87,10 +91,10 @@ class Diagnosis(Answer):
             f"On the {rows} rows the {name} is {e['score']:.3f}; a plain network on the same rows "
             f"has {e['reference_score']:.3f}, the best constant {e['trivial_score']:.3f}."
         )
-        if not self.findings:
-            return f"Nothing is wrong, as far as can be seen. {scores}"
         listed = [f"{number}. {finding}" for number, finding in enumerate(self.findings, 1)]
-        return "\n".join([scores, *listed])
+        if not listed:
+            scores = f"Nothing is wrong, as far as can be seen. {scores}"
+        return "\n".join([scores, *listed, *([str(self.seeds)] if self.seeds else [])])
 
     def columns(self) -> Mapping[str, Any]:
         """Return the findings, one row each."""
@@ -124,6 +128,8 @@ def diagnose(
     *,
     data: tuple[Any, Any] | None = None,
     reference: Attainable | None = None,
+    plan: Any = None,
+    n_seeds: int | None = None,
 ) -> Diagnosis:
     """Say what is wrong with a training, and nothing where nothing is.
 
@@ -136,6 +142,11 @@ def diagnose(
     reference : Attainable, optional
         What a plain network reaches on the same rows, if that is known from an earlier diagnosis of
         the same data; see `backlit.insight.doctor.attainable.attainable`.
+    plan : Planned, optional
+        The training as it was made, to make it again; see `backlit.insight.doctor.Plan`.
+    n_seeds : int, optional
+        With how many seeds to make it, its own among them; then `Diagnosis.seeds` says whether they
+        agree.
 
     Returns
     -------
@@ -144,14 +155,14 @@ def diagnose(
     Raises
     ------
     ValueError
-        If ``data`` does not fit the network.
+        If ``data`` does not fit the network, or seeds are asked for without a plan.
 
     Notes
     -----
     A plain network is trained on the same rows, and the recorded training is repeated once; so this
     takes about as long as two trainings. Symptoms that healthy trainings show as well (small
-    gradients, dead units, a wobbling loss) count only where the training certainly falls short of the
-    plain network.
+    gradients, dead units, a wobbling loss) count only where the training certainly falls short of
+    the plain network.
 
     Examples
     --------
@@ -172,11 +183,12 @@ def diagnose(
     >>> diagnose(recording).findings
     ()
     """
-    judged = None
-    if data is not None:
-        judged = _part(recording, *data)
+    if n_seeds is not None and plan is None:
+        raise ValueError("n_seeds makes the training again, and needs plan= to say how it was made")
+    judged = None if data is None else _part(recording, *data)
+    seeds = None if n_seeds is None else try_seeds(plan, recording, n_seeds)
     evidence = gather(recording, judged, reference)
-    return Diagnosis(findings_of(evidence), evidence)
+    return Diagnosis(findings_of(evidence), evidence, seeds)
 
 
 def _part(recording: Recording, x: Any, y: Any) -> Part:
@@ -209,7 +221,8 @@ def findings_of(evidence: Evidence) -> tuple[Finding, ...]:
     tuple of Finding
         The most likely first, three at most.
     """
-    of_data = [f for f in (rule(evidence) for rule in DATA_RULES) if f is not None]
+    asked = (rule(evidence) for rule in DATA_RULES)
+    of_data = [finding for finding in asked if finding is not None]
     first = [f for f in of_data if f.cause in _FIRST]
     if first:
         return tuple(first[:_MOST])

@@ -23,7 +23,6 @@ from backlit.insight.doctor.response import FACTORS, Response, respond
 from backlit.insight.doctor.signal import Signal, follow
 from backlit.insight.recording import Part, Recording
 
-
 _Z = 1.96  # a normal variable is within so many deviations in 95 of 100 cases
 
 

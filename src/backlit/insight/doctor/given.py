@@ -82,7 +82,7 @@ def tell_inputs(training: Part, judged: Part, unseen: bool) -> dict[str, float]:
         "farthest": float(np.max(far)),
         "far_rows": float(np.mean(far > 30)),
         # How little of a column's deviation its usual values have.
-        "squeezed": float(np.median((even.spread / deviation)[vary])) if size.size else 1.0,
+        "squeezed": float(np.median(even.spread[vary] / deviation[vary])) if size.size else 1.0,
         "shift": 0.0, "shift_size": 0.0, "stretch": 0.0,
     }  # fmt: skip
     if not unseen or not size.size:

@@ -38,8 +38,8 @@ def credits(outputs: NDArray[Any], y: NDArray[Any], targets: Targets) -> NDArray
     if targets == "classes":
         alone = outputs.shape[1] == 1
         predicted = outputs[:, 0] > 0 if alone else np.argmax(outputs, axis=1)
-        right: NDArray[np.float64] = (predicted == y).astype(np.float64)
-        return right * np.all(np.isfinite(outputs), axis=1)
+        right = (predicted == y) & np.all(np.isfinite(outputs), axis=1)
+        return right.astype(np.float64)
     if targets == "labels":
         return np.mean((outputs > 0) == (y > 0.5), axis=1, dtype=np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -59,11 +59,13 @@ def trivial_outputs(y: NDArray[Any], outputs: int, targets: Targets) -> NDArray[
     if targets == "classes":
         shares = np.bincount(y, minlength=max(outputs, 2)) / len(y)
         logs = np.log(np.maximum(shares, tiny))
-        return logs[1:] - logs[0] if outputs == 1 else logs
-    mean = np.mean(y, axis=0, dtype=np.float64)
-    if targets == "labels":
-        return np.log(np.maximum(mean, tiny)) - np.log(np.maximum(1 - mean, tiny))
-    return np.log(np.maximum(mean, tiny)) if targets == "counts" else mean
+        return logs[[1]] - logs[[0]] if outputs == 1 else logs
+    mean: NDArray[np.float64] = np.asarray(np.mean(y, axis=0, dtype=np.float64))
+    if targets == "numbers":
+        return mean
+    mean = np.maximum(mean, tiny)
+    odds: NDArray[np.float64] = mean / np.maximum(1 - mean, tiny) if targets == "labels" else mean
+    return np.log(odds)
 
 
 def log_losses(outputs: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:

@@ -45,9 +45,9 @@ class Limit(Answer):
             else f"there were {self.epochs} epochs"
         )
         return (
-            f"That epochs were used up does not matter here: {best}, and held-out rows are predicted "
-            f"about as well as these data allow. Further steps change the training loss by "
-            f"{self.falling:.0%} only, or no longer help on other rows. The limit can stay."
+            f"That epochs were used up does not matter here: {best}, and held-out rows are "
+            f"predicted about as well as these data allow. Further steps change the training loss "
+            f"by {self.falling:.0%} only, or no longer help on other rows. The limit can stay."
         )
 
     def columns(self) -> Mapping[str, Any]:

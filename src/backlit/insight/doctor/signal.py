@@ -291,7 +291,7 @@ def _layers(
                 sleeping,
                 flat,
                 alike,
-            )  # fmt: skip
+            )
         )
     return tuple(found)
 
@@ -320,8 +320,8 @@ def landing(recording: Recording, moment: Moment) -> float:
     """Return where a step landed on the parabola of the loss along it.
 
     The parabola is fitted to the loss and its slope before and after the step, on the step's batch,
-    by weighted least squares: the weights are one over the variance of each of the four numbers over
-    the examples (F. Schneider and others, "Cockpit", 2021, appendix C).
+    by weighted least squares: the weights are one over the variance of each of the four numbers
+    over the examples (F. Schneider and others, "Cockpit", 2021, appendix C).
 
     Parameters
     ----------

@@ -89,7 +89,7 @@ def moments_at(recording: Recording, numbers: Sequence[int]) -> list[Moment]:
                 after,
                 state_after,
                 course.key(number),
-            )  # fmt: skip
+            )
         )
         theta, state, done = after, state_after, number
     return moments

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -25,6 +25,7 @@ CHANGES = {
     "learning rate": "times this number",
     "optimizer": "another, by name",
     "schedule": "a constant learning rate",
+    "seed": "this far from the one it had",
     "epochs": "times this number",
     "patience": "epochs without a better one before training stops; None for no early stop",
     "batch size": "this number",
@@ -84,7 +85,7 @@ class Plan:
     network: Network
     training: Arrays
     validation: Arrays | None = None
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
     start: Parameters | None = None
     prepare: tuple[Callable[[NDArray[Any]], NDArray[Any]], ...] = ()
     restore: Callable[[NDArray[Any]], NDArray[Any]] | None = None
@@ -126,6 +127,8 @@ class Plan:
                 return self._set(optimizer=replace(optimizer, learning_rate=rate))  # type: ignore[type-var]
             case "optimizer":
                 return self._set(optimizer=value)
+            case "seed":
+                return self._set(seed=(settings.seed + value) % 2**32)
             case "schedule":
                 return self._set(schedule=Constant())
             case "epochs":

@@ -29,7 +29,7 @@ def _falls_by_itself(e: Evidence) -> bool:
 
 
 def penalty_holds(e: Evidence) -> Finding | None:
-    """The pull of penalties is as strong as that of the loss, and keeps it up."""
+    """Say that penalties pull as hard as the loss, and keep it up."""
     if e["pull"] < 0.5 or e["final"] < 0.2 or e["weights_grew"] > 1:
         return None
     if not gains_without_burdens(e) or _falls_by_itself(e):
@@ -48,7 +48,7 @@ def penalty_holds(e: Evidence) -> Finding | None:
 
 
 def dropout_burdens(e: Evidence) -> Finding | None:
-    """The loss with dropout is far above that without, and without it falls further."""
+    """Say that the loss without dropout falls much further."""
     cost = e["visited_late"] / max(e["looked_late"], 1e-300)
     if not e["drops"] or cost < 1.1 or not gains_without_burdens(e) or _falls_by_itself(e):
         return None
@@ -102,8 +102,8 @@ def steps_too_long(e: Evidence) -> Finding | None:
     small = e["batch"] <= 4
     if small:
         return Finding(
-            f"{words}Batches have {e['batch']:.0f} rows, and about {e['noise_batch']:.0f} would have "
-            "as much gradient as noise.",
+            f"{words}Batches have {e['batch']:.0f} rows, and about {e['noise_batch']:.0f} would "
+            "have as much gradient as noise.",
             causes.BATCH_SMALL,
             "the steps",
             {k: e[k] for k in ("batch", "noise_batch", "final", "further x0.1")},
@@ -130,9 +130,9 @@ def steps_too_short(e: Evidence) -> Finding | None:
     if not gains_without_burdens(e) or not (creeps or slow or fell):
         return None
     return Finding(
-        f"The loss fell by {fallen:.0%} of what the best constant has. A step changes a layer by at "
-        f"most {e['update_ratio_early']:.1e} of its size. The first {e.response.steps} steps with "
-        f"ten or a hundred times the rate come to {quick:.2f} in place of {e['first x1']:.2f}.",
+        f"The loss fell by {fallen:.0%} of what the best constant has. A step changes a layer by "
+        f"at most {e['update_ratio_early']:.1e} of its size. The first {e.response.steps} steps "
+        f"with ten or a hundred times the rate come to {quick:.2f} in place of {e['first x1']:.2f}.",
         causes.RATE_LOW,
         "the steps",
         {k: e[k] for k in ("first x1", "first x10", "first x100", "update_ratio_early", "kept",
@@ -145,7 +145,7 @@ def steps_too_short(e: Evidence) -> Finding | None:
 
 
 def stopped_early(e: Evidence) -> Finding | None:
-    """The loss was still falling when training ended."""
+    """Say that the loss was still falling when training ended."""
     falling = gains_without_burdens(e) or e["further x1"] < 0.93 * e["final"]
     if not falling or e["training_lost"] < 0.05:
         return None
@@ -179,13 +179,13 @@ def stopped_early(e: Evidence) -> Finding | None:
 
 
 def network_narrow(e: Evidence) -> Finding | None:
-    """The training rows themselves are not learned, and nothing but units is missing."""
+    """Say that the training rows themselves are not learned, by too few units."""
     if e["training_lost"] < 0.08 or e["narrowest"] > 16:
         return None
     return Finding(
         f"The training rows are learned to {e['training_score']:.3f}, where a wider network comes "
-        f"{e['training_lost']:.0%} of the way further; the loss no longer falls, whatever the rate. "
-        f"The narrowest hidden layer has {e['narrowest']:.0f} units.",
+        f"{e['training_lost']:.0%} of the way further; the loss no longer falls, whatever the "
+        f"rate. The narrowest hidden layer has {e['narrowest']:.0f} units.",
         causes.NARROW,
         "the hidden layers",
         {k: e[k] for k in ("training_score", "training_lost", "narrowest", "relieved", "kept")},
@@ -225,7 +225,7 @@ def units_died(e: Evidence) -> Finding | None:
 
 
 def overfitted(e: Evidence) -> Finding | None:
-    """The training rows are learned, the others not as well as at an earlier epoch."""
+    """Say that the training rows are learned, and others worse than they could be."""
     if e["training_lost"] > 0.05:
         return None
     return Finding(
@@ -241,7 +241,7 @@ def overfitted(e: Evidence) -> Finding | None:
     )  # fmt: skip
 
 
-def unexplained(e: Evidence) -> Finding | None:
+def unexplained(e: Evidence) -> Finding:
     """Less is learned than could be, and no rule says why."""
     return Finding(
         f"The score is {e['score']:.3f}, and a plain network on the same rows has "
@@ -258,6 +258,6 @@ def unexplained(e: Evidence) -> Finding | None:
 
 
 COURSE_RULES = (
-    penalty_holds, clipping_slows, steps_too_long, steps_too_short, dropout_burdens, steps_are_noise, units_died,
-    stopped_early, network_narrow, overfitted,
+    penalty_holds, clipping_slows, steps_too_long, steps_too_short, dropout_burdens,
+    steps_are_noise, units_died, stopped_early, network_narrow, overfitted,
 )  # fmt: skip

@@ -8,11 +8,10 @@ from backlit.insight.doctor import causes
 from backlit.insight.doctor.attainable import attainable, predicted_unseen, train_plainly
 from backlit.insight.doctor.evidence import Evidence
 from backlit.insight.doctor.findings import Change, Finding, Fix
-from backlit.insight.doctor.given import Given
 from backlit.insight.doctor.giveaways import told_by_columns, twins
+from backlit.insight.doctor.given import Given
 from backlit.insight.doctor.judging import credits, paired, share_at_least
 from backlit.insight.recording import Part
-
 
 # Of the surest quarter of rows, so many labels contradict on tables where classes overlap but are
 # labelled well.
@@ -85,7 +84,7 @@ def a_column_gives_away(e: Given) -> Finding | None:
     alone = max(float(told[column]), 0.0)
     lost = 1 - rest_told / max(all_told, 1e-9)
     second = float(np.max(told[others]))
-    copy = alone > 0.95 and (second < 0.8 * alone or rest_told < 0.9 * alone)
+    copy = alone > 0.95 and second < 0.8 * alone
     if not copy and not (all_told > 0.9 and lost > 0.3 and alone > rest_told + 0.1):
         return None
     name = e.input_names[column]
@@ -124,9 +123,9 @@ def labels_contradict(e: Evidence) -> Finding | None:
         whole = most == _WRONG
         name = "any class" if whole else e.output_names[int(predicted[sure[0]])]
         return Finding(
-            f"Of the {len(sure)} rows that networks which did not see them are surest of as {name}, "
-            f"{share:.0%} have another label. Either labels are wrong, or these columns cannot tell "
-            "the classes.",
+            f"Of the {len(sure)} rows that networks which did not see them are surest of as "
+            f"{name}, {share:.0%} have another label. Either labels are wrong, or these columns "
+            "cannot tell the classes.",
             causes.WRONG_LABELS,
             "the labels",
             {"contradicted": share, "rows": float(len(sure)), "at_least": low},
@@ -195,8 +194,8 @@ def rare_class_ignored(e: Evidence) -> Finding | None:
         return None
     names = ", ".join(e.output_names[k] for k in rare[:5]) + ("" if len(rare) <= 5 else ", ...")
     return Finding(
-        f"Of the held-out rows of {names}, {np.mean(own):.0%} are told; where all classes count the "
-        f"same, {np.mean(fair):.0%}. The accuracy hardly shows it.",
+        f"Of the held-out rows of {names}, {np.mean(own):.0%} are told; where all classes count "
+        f"the same, {np.mean(fair):.0%}. The accuracy hardly shows it.",
         causes.RARE,
         names,
         {"told": float(np.mean(own)), "told_where_balanced": float(np.mean(fair)),
@@ -208,7 +207,7 @@ def rare_class_ignored(e: Evidence) -> Finding | None:
 
 
 def held_out_differs(e: Given) -> Finding | None:
-    """The columns of the held-out rows lie elsewhere than those of the training rows."""
+    """Say that the columns of held-out rows lie elsewhere than in training."""
     if not e.unseen or not ((e["shift_size"] > 0.3 and e["shift"] > 4) or e["stretch"] > 0.4):
         return None
     return Finding(
@@ -224,7 +223,7 @@ def held_out_differs(e: Given) -> Finding | None:
 
 
 def far_targets(e: Given) -> Finding | None:
-    """A few targets are so far away that they hold most of the loss."""
+    """Say that a few far targets hold most of the loss."""
     if "target_farthest" not in e.numbers or e["target_farthest"] < 12:
         return None
     y = e.training.y.astype(float)
@@ -250,7 +249,7 @@ def far_targets(e: Given) -> Finding | None:
 
 
 def far_inputs(e: Given) -> Finding | None:
-    """A few values are so far away that they set the scale of their columns."""
+    """Say that a few far values set the scale of their columns."""
     if e["farthest"] < 60 or e["squeezed"] > 0.3:
         return None
     return Finding(

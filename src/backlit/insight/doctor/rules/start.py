@@ -14,9 +14,9 @@ def units_start_alike(e: Evidence) -> Finding | None:
     if e["alike at start"] < 0.9:
         return None
     return Finding(
-        f"{e['alike at start']:.0%} of the units of a layer compute the same at the first step, and "
-        f"{e['alike at end']:.0%} at the last: copies get the same gradient, and stay copies but for "
-        "what dropout does.",
+        f"{e['alike at start']:.0%} of the units of a layer compute the same at the first step, "
+        f"and {e['alike at end']:.0%} at the last: copies get the same gradient, and stay copies "
+        "but for what dropout does.",
         causes.ALIKE,
         _layer(e, "alike"),
         {k: e[k] for k in ("alike at start", "alike at end")},
@@ -56,7 +56,7 @@ def saturated_from_the_start(e: Evidence) -> Finding | None:
 
 
 def weights_start_large(e: Evidence) -> Finding | None:
-    """The first loss is far above that of a guess, since outputs begin far from 0."""
+    """Say that outputs begin far from 0, and the loss far above that of a guess."""
     if e["initial"] < 5 or e["largest pre-activation at start"] < 5:
         return None
     return Finding(
@@ -97,7 +97,8 @@ def deltas_vanish(e: Evidence) -> Finding | None:
         "layer 1",
         {k: e[k] for k in ("delta ratio at start", "delta ratio at end", "layers")},
         Fix("take rectifiers (relu), or fewer layers",
-            ((Change("activation", "relu"),), (Change("activation", "relu"), Change("hidden", (64,))))),
+            ((Change("activation", "relu"),),
+             (Change("activation", "relu"), Change("hidden", (64,))))),
         0.9,
     )  # fmt: skip
 
