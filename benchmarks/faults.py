@@ -28,11 +28,12 @@ TRAINING, HELD_OUT, TEST, SPLITS = 1000, 500, 6000, 3
 SEEN_TABLES = (
     "digits", "breast_cancer", "wine", "phoneme", "churn_modelling", "letter", "california",
     "diamonds", "adult", "covertype", "titanic", "mammography", "wine_quality", "ames", "diabetes",
-    "iris",
+    "iris", "hospital_days", "diamonds_cut", "wine_color", "adult_married", "ames_year",
+    "letter_shape",
 )  # fmt: skip
 OTHER_TABLES = (
-    "hospital_days", "diamonds_cut", "wine_color", "adult_married", "ames_year",
-    "letter_shape",
+    "churn_country", "wine_alcohol", "titanic_class", "california_age", "ames_quality",
+    "diamonds_clarity",
 )  # fmt: skip
 BUNDLED = ("digits", "breast_cancer", "wine", "iris", "diabetes")
 # The file and the column that is predicted.
@@ -45,11 +46,14 @@ SOURCES = {
     "titanic": ("titanic", "survived"), "hospital_days": ("diabetes130", "time_in_hospital"),
     "diamonds_cut": ("diamonds", "cut"), "wine_color": ("wine_quality", "color"),
     "adult_married": ("adult", "marital_status"), "ames_year": ("ames", "Year Built"),
-    "letter_shape": ("letter", "onpix"),
+    "letter_shape": ("letter", "onpix"), "churn_country": ("churn_modelling", "Geography"),
+    "wine_alcohol": ("wine_quality", "alcohol"), "titanic_class": ("titanic", "pclass"),
+    "california_age": ("california", "HouseAge"), "ames_quality": ("ames", "Overall Qual"),
+    "diamonds_clarity": ("diamonds", "clarity"),
 }  # fmt: skip
 NUMBERS = (
     "california", "diamonds", "wine_quality", "ames", "diabetes", "hospital_days", "ames_year",
-    "letter_shape",
+    "letter_shape", "wine_alcohol", "california_age", "ames_quality",
 )  # fmt: skip
 
 _loaded: dict[str, tuple[Any, Any, bool]] = {}
@@ -109,7 +113,7 @@ def load(name: str, folder: Path) -> tuple[Any, Any, bool]:
         frame = pd.DataFrame(x)
     else:
         file, target = SOURCES[name]
-        frame = pd.read_csv(folder / f"{file}.csv.gz")
+        frame = pd.read_csv(folder / f"{file}.csv.gz", low_memory=False)
         if len(frame) > 12000:
             frame = frame.sample(12000, random_state=0)
         target = target or next(c for c in frame if frame[c].nunique() == 26)
