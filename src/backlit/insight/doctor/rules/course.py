@@ -50,15 +50,15 @@ def penalty_holds(e: Evidence) -> Finding | None:
 def dropout_burdens(e: Evidence) -> Finding | None:
     """Say that the loss without dropout falls much further."""
     cost = e["visited_late"] / max(e["looked_late"], 1e-300)
-    if not e["drops"] or cost < 1.1 or not gains_without_burdens(e) or _falls_by_itself(e):
+    if not e["drops"] or not gains_without_burdens(e) or _falls_by_itself(e):
         return None
     return Finding(
-        f"With dropout the loss of the last epoch is {cost:.2g} times that without. Some steps "
-        f"without it lower the loss from {e['kept']:.2f} to {e['relieved']:.2f} (1 is the best "
-        "constant).",
+        f"With dropout the loss of the last epoch is {cost:.2g} times that without. Further steps "
+        f"with it come to {e['further x1']:.2f}, and some without it lower the loss from "
+        f"{e['kept']:.2f} to {e['relieved']:.2f} (1 is the best constant).",
         causes.DROPOUT,
         "the hidden layers",
-        {"with_over_without": cost, "kept": e["kept"], "relieved": e["relieved"]},
+        {"with_over_without": cost, **{k: e[k] for k in ("kept", "relieved", "further x1")}},
         Fix("let fewer units fall silent, or none",
             ((Change("dropout", 0.0),), (Change("dropout", 0.1),))),
         0.85,
@@ -131,8 +131,9 @@ def steps_too_short(e: Evidence) -> Finding | None:
         return None
     return Finding(
         f"The loss fell by {fallen:.0%} of what the best constant has. A step changes a layer by "
-        f"at most {e['update_ratio_early']:.1e} of its size. The first {e.response.steps} steps "
-        f"with ten or a hundred times the rate come to {quick:.2f} in place of {e['first x1']:.2f}.",
+        f"at most {e['update_ratio_early']:.1e} of its size. The first {e.response.steps} "
+        f"steps with ten or a hundred times the rate come to {quick:.2f} in place of "
+        f"{e['first x1']:.2f}.",
         causes.RATE_LOW,
         "the steps",
         {k: e[k] for k in ("first x1", "first x10", "first x100", "update_ratio_early", "kept",
