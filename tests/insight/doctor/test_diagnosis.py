@@ -140,7 +140,8 @@ def test_labels_that_are_often_flipped_are_named():
     parts = (x[:1200] / 16, y[:1200]), (x[1200:] / 16, y[1200:])
     plan = plan_of(parts, network=Network(64, (32,), 10), settings=replace(SETTINGS, epochs=10))
     finding = next(f for f in diagnose(plan.watch()).findings if f.cause == causes.WRONG_LABELS)
-    # Of 45 % that were drawn anew, a tenth got their own label back.
+    # Of 45 % that were drawn anew, a tenth got their own label back; three deviations of a share of
+    # 179 rows.
     assert finding.evidence["contradicted"] == pytest.approx(0.405, abs=0.11)
     assert finding.fix.alternatives == ()
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from backlit.insight.doctor.rules import (
     BROKEN_RULES,
     COURSE_RULES,
     DATA_RULES,
+    LAST_RULES,
     PREPARATION_RULES,
     START_RULES,
 )
@@ -29,6 +30,8 @@ from backlit.insight.doctor.rules.course import unexplained
 from backlit.insight.doctor.seeds import Seeds, try_seeds
 from backlit.insight.doctor.signal import Signal
 from backlit.insight.recording import Part, Recording
+
+Rule: TypeAlias = Callable[[Evidence], Finding | None]
 
 _MOST = 3
 # These spoil what everything else is judged by, and so come first.
@@ -230,10 +233,18 @@ def findings_of(evidence: Evidence) -> tuple[Finding, ...]:
     # Where hardly anything is learned, that a rare class is ignored is no cause.
     rare = any(f.cause == causes.RARE for f in of_data) and evidence["training_lost"] > 0.5
     if evidence.harmed or rare:
-        for rule in (*BROKEN_RULES, *PREPARATION_RULES, *START_RULES, *COURSE_RULES):
-            found = rule(evidence)
-            if found is not None and found.cause not in {f.cause for f in own}:
-                own.append(found)
+        own = _asked(evidence, (*BROKEN_RULES, *PREPARATION_RULES, *START_RULES, *COURSE_RULES))
+        own = own or _asked(evidence, LAST_RULES)
         if not own and evidence.harmed:
             own = [unexplained(evidence)]
     return tuple([*own, *of_data][:_MOST])
+
+
+def _asked(evidence: Evidence, rules: Sequence[Rule]) -> list[Finding]:
+    """Return what rules find, each cause once."""
+    found: dict[str, Finding] = {}
+    for rule in rules:
+        finding = rule(evidence)
+        if finding is not None:
+            found.setdefault(finding.cause, finding)
+    return list(found.values())

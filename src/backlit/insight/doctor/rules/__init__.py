@@ -6,8 +6,15 @@ training falls short of what the data allow (`Evidence.harmed`), since healthy t
 every symptom there is: dead units, small gradients, a loss that wobbles.
 """
 
-from backlit.insight.doctor.rules.course import COURSE_RULES
+from backlit.insight.doctor.rules.course import COURSE_RULES, LAST_RULES
 from backlit.insight.doctor.rules.data import DATA_RULES, PREPARATION_RULES
 from backlit.insight.doctor.rules.start import BROKEN_RULES, START_RULES
 
-__all__ = ["BROKEN_RULES", "COURSE_RULES", "DATA_RULES", "PREPARATION_RULES", "START_RULES"]
+__all__ = [
+    "BROKEN_RULES",
+    "COURSE_RULES",
+    "DATA_RULES",
+    "LAST_RULES",
+    "PREPARATION_RULES",
+    "START_RULES",
+]

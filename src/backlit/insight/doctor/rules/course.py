@@ -260,5 +260,7 @@ def unexplained(e: Evidence) -> Finding:
 
 COURSE_RULES = (
     penalty_holds, clipping_slows, steps_too_long, steps_too_short, dropout_burdens,
-    steps_are_noise, units_died, stopped_early, network_narrow, overfitted,
+    steps_are_noise, units_died, stopped_early,
 )  # fmt: skip
+# Asked only where nothing else is found.
+LAST_RULES = (network_narrow, overfitted)

@@ -13,8 +13,8 @@ from backlit.insight.doctor.given import Given
 from backlit.insight.doctor.judging import credits, paired, share_at_least
 from backlit.insight.recording import Part
 
-# Where classes overlap, a quarter of the surest tenth of rows may contradict although all labels are
-# right, as on covertype. Milder noise is for the list of suspect rows.
+# Where classes overlap, a quarter of the surest tenth of rows may contradict although all labels
+# are right, as on covertype. Milder noise is for the list of suspect rows.
 _WRONG = 0.3
 
 
