@@ -2,7 +2,7 @@
 
     python -m pip install '.[bench]' && python benchmarks/diagnosis.py --data FOLDER
 
-FOLDER holds tables as .csv.gz (see faults.py for their names); those that it lacks are left out,
+FOLDER holds tables as .csv.gz (see healthy.py for their names); those that it lacks are left out,
 and scikit-learn's own are always there. Healthy trainings of varied sane settings are diagnosed,
 and trainings into which one fault of random strength was put; the network, its settings, the part
 of the table and the strength follow from a seed. A fault counts where it costs 20 % or more of what
@@ -37,7 +37,8 @@ from backlit.insight.doctor.attainable import Attainable, attainable
 from backlit.insight.doctor.diagnosis import diagnose
 from backlit.insight.doctor.trial import try_fix
 from backlit.training import descent
-from faults import BUNDLED, FAULTS, OTHER_TABLES, SEEN_TABLES, SOURCES, Case, healthy
+from faults import FAULTS
+from healthy import BUNDLED, OTHER_TABLES, SEEN_TABLES, SOURCES, Case, healthy
 
 COUNTS = 0.2  # the share of the gain that a fault must cost to count
 CLOSED = 0.8  # the share of the loss that a fix must give back to have worked

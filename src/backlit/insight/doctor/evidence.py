@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backlit.insight.doctor.attainable import Attainable, attainable
+from backlit.insight.doctor.attainable import Attainable, attainable, some_of
 from backlit.insight.doctor.given import Given, neighbours_alike, tell_inputs, tell_targets
 from backlit.insight.doctor.judging import (
     credits,
@@ -88,12 +88,13 @@ def gather(
         numbers |= _harm(recording, reference)
         numbers |= _course(recording, response)
         numbers |= _structure(recording, signal)
-        numbers |= tell_inputs(recording.training, reference.judged, reference.unseen)
+        training = some_of(recording.training)
+        numbers |= tell_inputs(training, reference.judged, reference.unseen)
         numbers |= tell_targets(recording.training, recording.subject.targets)
         numbers |= _contradicted(recording, reference)
         numbers |= _order(recording)
     return Evidence(
-        training=recording.training, judged=reference.judged, unseen=reference.unseen,
+        training=training, judged=reference.judged, unseen=reference.unseen,
         targets=recording.subject.targets, outputs=reference.outputs.shape[1],
         input_names=recording.input_names, output_names=recording.output_names, numbers=numbers,
         known=reference, recording=recording, signal=signal, response=response,
@@ -107,7 +108,7 @@ def _harm(recording: Recording, reference: Attainable) -> dict[str, float]:
     own = credits(outputs, judged.y, subject.targets)
     gap, gap_error = reference.gap
     lost, lost_error = paired(reference.credits, own)
-    training = recording.training
+    training = some_of(recording.training)
     seen = credits(
         subject.outputs(recording.theta, training.inputs(slice(None))), training.y, subject.targets
     )

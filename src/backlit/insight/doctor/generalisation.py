@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backlit.insight.answer import Answer
-from backlit.insight.doctor.attainable import Evening
+from backlit.insight.doctor.attainable import Evening, some_of
 from backlit.insight.doctor.judging import credits, trivial_outputs
 from backlit.insight.recording import Part, Recording
 
@@ -104,7 +104,7 @@ def generalise(recording: Recording, judged: Part | None = None) -> Generalisati
         raise ValueError(
             "no rows were held out, so nothing can be said of new ones; give some as data=(x, y)"
         )
-    subject, part = recording.subject, recording.training
+    subject, part, judged = recording.subject, some_of(recording.training), some_of(judged)
 
     def own(some: Part) -> NDArray[np.float64]:
         outputs = subject.outputs(recording.theta, some.inputs(slice(None)))
@@ -141,7 +141,7 @@ def _others(recording: Recording, judged: Part) -> dict[str, NDArray[np.float64]
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.linear_model import LogisticRegression, Ridge
 
-    part, kind = recording.training, recording.subject.targets
+    part, kind = some_of(recording.training), recording.subject.targets
     constant = trivial_outputs(part.y, recording.subject.sizes[-1], kind)
     outputs = {"the best constant": np.broadcast_to(constant, (len(judged), len(constant)))}
     even = Evening.of(part.inputs(slice(None)))
