@@ -170,3 +170,26 @@ def healthy(name: str, folder: Path, seed: int) -> Case:
     training, held_out, test = ((x[rows], target[rows]) for rows in parts)
     plan = Plan(network, training, held_out, settings)
     return Case(name, plan, test[0], y[parts[2]], numbers, seed=seed)
+
+
+# ---- changes ----
+
+
+def with_plan(case: Case, **changes: Any) -> Case:
+    """Return a case with another plan."""
+    return replace(case, plan=replace(case.plan, **changes))
+
+
+def with_settings(case: Case, **changes: Any) -> Case:
+    """Return a case with other settings."""
+    return with_plan(case, settings=replace(case.plan.settings, **changes))
+
+
+def with_network(case: Case, **changes: Any) -> Case:
+    """Return a case with another network."""
+    return with_plan(case, network=replace(case.plan.network, **changes))
+
+
+def log_uniform(rng: Any, low: float, high: float) -> float:
+    """Return a random number whose logarithm is uniform."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
