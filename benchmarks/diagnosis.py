@@ -114,7 +114,7 @@ def jobs(folder: str, quick: bool) -> list[tuple[str, str, int, str]]:
 
     seen, other = (list(filter(there, names)) for names in (SEEN_TABLES, OTHER_TABLES))
     found = []
-    for tables, rounds in ((seen, 1 if quick else 8), (other, 2 if quick else 26)):
+    for tables, rounds in ((seen, 1 if quick else 7), (other, 2 if quick else 26)):
         found += [
             ("healthy", table, 100 * turn + number, folder)
             for turn in range(rounds)

@@ -26,11 +26,11 @@ SEEN_TABLES = (
     "digits", "breast_cancer", "wine", "phoneme", "churn_modelling", "letter", "california",
     "diamonds", "adult", "covertype", "titanic", "mammography", "wine_quality", "ames", "diabetes",
     "iris", "hospital_days", "diamonds_cut", "wine_color", "adult_married", "ames_year",
-    "letter_shape",
+    "letter_shape", "churn_country", "wine_alcohol", "titanic_class", "california_age",
+    "ames_quality", "diamonds_clarity",
 )  # fmt: skip
 OTHER_TABLES = (
-    "churn_country", "wine_alcohol", "titanic_class", "california_age", "ames_quality",
-    "diamonds_clarity",
+    "adult_sex", "wine_ph", "ames_style", "diamonds_color", "covertype_height", "titanic_port",
 )  # fmt: skip
 BUNDLED = ("digits", "breast_cancer", "wine", "iris", "diabetes")
 # The file and the column that is predicted.
@@ -46,11 +46,15 @@ SOURCES = {
     "letter_shape": ("letter", "onpix"), "churn_country": ("churn_modelling", "Geography"),
     "wine_alcohol": ("wine_quality", "alcohol"), "titanic_class": ("titanic", "pclass"),
     "california_age": ("california", "HouseAge"), "ames_quality": ("ames", "Overall Qual"),
-    "diamonds_clarity": ("diamonds", "clarity"),
+    "diamonds_clarity": ("diamonds", "clarity"), "adult_sex": ("adult", "sex"),
+    "wine_ph": ("wine_quality", "pH"), "ames_style": ("ames", "House Style"),
+    "diamonds_color": ("diamonds", "color"), "covertype_height": ("covertype", "Elevation"),
+    "titanic_port": ("titanic", "embarked"),
 }  # fmt: skip
 NUMBERS = (
     "california", "diamonds", "wine_quality", "ames", "diabetes", "hospital_days", "ames_year",
     "letter_shape", "wine_alcohol", "california_age", "ames_quality",
+    "wine_ph", "covertype_height",
 )  # fmt: skip
 
 _loaded: dict[str, tuple[Any, Any, bool]] = {}

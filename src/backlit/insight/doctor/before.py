@@ -112,7 +112,7 @@ def check_data(
     >>> from backlit.insight.doctor import check_data
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(300, 4)) * [1, 1, 1, 5000]
-    >>> checked = check_data(X, (X[:, 0] > 0).astype(int))
+    >>> checked = check_data(X, (X[:, 0] > X[:, 1]).astype(int))
     >>> [finding.cause for finding in checked.findings]
     ['inputs not scaled']
     """

@@ -126,7 +126,7 @@ def neighbours_alike(y: NDArray[Any], targets: Targets) -> float:
     >>> import numpy as np
     >>> from backlit.insight.doctor.given import neighbours_alike
     >>> round(neighbours_alike(np.repeat([0, 1], 50), "classes"), 2)
-    0.98
+    0.97
     """
     values: NDArray[Any] = y.astype(float).reshape(len(y), -1)
     if targets == "classes":

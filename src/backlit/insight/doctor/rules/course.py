@@ -30,17 +30,21 @@ def _falls_by_itself(e: Evidence) -> bool:
 
 def penalty_holds(e: Evidence) -> Finding | None:
     """Say that penalties pull as hard as the loss, and keep it up."""
-    if e["pull"] < 0.5 or e["final"] < 0.2 or e["weights_grew"] > 1:
-        return None
-    if not gains_without_burdens(e) or _falls_by_itself(e):
+    held = (
+        e["pull"] > 0.5 and e["final"] > 0.2 and e["weights_grew"] < 1
+        and gains_without_burdens(e) and not _falls_by_itself(e)
+    )  # fmt: skip
+    # From weights that were pulled to nothing, a few steps do not find the way back.
+    collapsed = e["pull"] > 2 and e["final"] > 0.5 and e["weights_grew"] < 0.5
+    if not (held or collapsed):
         return None
     return Finding(
-        f"At the end, penalties and decay pull {e['pull']:.2g} times as hard as the loss. Some "
-        f"steps without them lower the loss from {e['final']:.2f} to {e['relieved']:.2f} (1 is the "
-        "best constant).",
+        f"Penalties and decay pull up to {e['pull']:.2g} times as hard as the loss, and the "
+        f"weights came to {e['weights_grew']:.2g} of what they were. Some steps without them lower the loss "
+        f"from {e['final']:.2f} to {e['relieved']:.2f} (1 is the best constant).",
         causes.PENALTY,
         "the weights",
-        {k: e[k] for k in ("pull", "final", "relieved")},
+        {k: e[k] for k in ("pull", "weights_grew", "final", "relieved")},
         Fix("lower l1, l2 and decay, or leave them out",
             ((Change("penalties", 0.0),), (Change("penalties", 0.01),))),
         0.9,
