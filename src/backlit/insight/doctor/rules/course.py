@@ -40,8 +40,8 @@ def penalty_holds(e: Evidence) -> Finding | None:
         return None
     return Finding(
         f"Penalties and decay pull up to {e['pull']:.2g} times as hard as the loss, and the "
-        f"weights came to {e['weights_grew']:.2g} of what they were. Some steps without them lower the loss "
-        f"from {e['final']:.2f} to {e['relieved']:.2f} (1 is the best constant).",
+        f"weights came to {e['weights_grew']:.2g} of what they were. Some steps without them lower "
+        f"the loss from {e['final']:.2f} to {e['relieved']:.2f} (1 is the best constant).",
         causes.PENALTY,
         "the weights",
         {k: e[k] for k in ("pull", "weights_grew", "final", "relieved")},
