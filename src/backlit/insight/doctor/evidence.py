@@ -169,23 +169,14 @@ def _course(recording: Recording, response: Response) -> dict[str, float]:
     flat = subject.losses(np.broadcast_to(constant, (len(part), len(constant))), part.y)
     trivial = max(float(np.average(flat.astype(float), weights=part.weights)), 1e-300)
     by_epoch = np.nanmean(recording.visits_by_row(recording.loss.astype(float)), axis=0) / trivial
-    count = len(by_epoch)
-    late = by_epoch[-max(1, count // 5) :]
-    before = by_epoch[-2 * max(1, count // 5) : -max(1, count // 5)]
-    half = by_epoch[count // 2 :]
-    ups = np.diff(half)
     return {
-        "trivial_loss": trivial,
         "diverged": float("no longer finite" in recording.figures.stopped),
-        "epochs": float(count),
+        "epochs": float(len(by_epoch)),
         "steps": float(len(recording.learning_rate)),
         "steps_an_epoch": float(np.sum(recording.epoch == 1)),
         "batch": float(np.max(np.diff(recording.starts))),
         "best_epoch": float(recording.figures.best_epoch),
-        "first_epoch": float(by_epoch[0]),
         "last_epoch": float(by_epoch[-1]),
-        "still_falling": float(np.mean(before) - np.mean(late)) if len(before) else float("nan"),
-        "wobble": float(np.std(ups)) if len(ups) > 1 else 0.0,
         "initial": response.initial / trivial,
         "final": response.final / trivial,
         "kept": response.kept / trivial,
@@ -193,7 +184,6 @@ def _course(recording: Recording, response: Response) -> dict[str, float]:
         "further x0.1": response.further[0.1] / trivial,
         "further x1": response.further[1.0] / trivial,
         "relieved": response.relieved / trivial,
-        "better_factor": response.better_factor,
     }
 
 
@@ -207,31 +197,22 @@ def _structure(recording: Recording, signal: Signal) -> dict[str, float]:
             found[f"{kind} at {name}"] = max(
                 (getattr(layer, kind) for layer in layers[:-1]), default=0.0
             )
-        found[f"largest pre-activation at {name}"] = max(
-            layer.pre_activation for layer in layers[:hidden]
-        )
-        found[f"smallest pre-activation at {name}"] = min(
-            layer.pre_activation for layer in layers[:hidden]
-        )
-        found[f"output at {name}"] = layers[-1].pre_activation
         found[f"delta ratio at {name}"] = layers[0].delta / max(layers[-1].delta, 1e-300)
+    first, last = signal.looks[0], signal.looks[-1]
+    begun = [layer.pre_activation for layer in first.layers[:hidden]]
     ratios = [
         [layer.update / max(layer.weights, 1e-300) for layer in look.layers]
-        for look in signal.looks
+        for look in signal.looks[: (len(signal.looks) + 1) // 2]
     ]
-    alphas = np.array([look.alpha for look in signal.looks])
-    last = signal.looks[-1]
     clip = recording.course.clip_norm
     shortened = [0.0 if clip is None else look.data_gradient / clip for look in signal.looks]
     visits = recording.loss[recording.starts[-2] :] if len(recording.starts) > 1 else recording.loss
     late = recording.loss[-max(len(recording.training), len(visits)) :]
     return {
         **found,
-        "update_ratio_least": float(np.min(np.median(ratios, axis=0))),
-        "update_ratio_most": float(np.max(np.median(ratios, axis=0))),
-        "update_ratio_early": float(np.max(np.median(ratios[: (len(ratios) + 1) // 2], axis=0))),
-        "alpha": float(np.nanmedian(alphas)) if np.any(np.isfinite(alphas)) else float("nan"),
-        "uphill": float(np.mean(~np.isfinite(alphas) | (alphas > 0.5))),
+        "largest pre-activation at start": max(begun),
+        "smallest pre-activation at start": min(begun),
+        "update_ratio_early": float(np.max(np.median(ratios, axis=0))),
         "pull": max(
             look.penalty_gradient / max(look.data_gradient, 1e-300) for look in signal.looks
         ),
@@ -240,7 +221,7 @@ def _structure(recording: Recording, signal: Signal) -> dict[str, float]:
         "narrowest": float(min(recording.subject.sizes[1:-1], default=0)),
         "layers": float(recording.subject.depth),
         "weights_grew": sum(layer.weights for layer in last.layers)
-        / max(sum(layer.weights for layer in signal.looks[0].layers), 1e-300),
+        / max(sum(layer.weights for layer in first.layers), 1e-300),
         "drops": float(any(recording.subject.dropout)),
         "last_rate": float(recording.learning_rate[-1] / np.max(recording.learning_rate)),
         "visited_late": float(np.mean(late.astype(float))),
