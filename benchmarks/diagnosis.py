@@ -41,6 +41,7 @@ from faults import FAULTS
 from healthy import BUNDLED, OTHER_TABLES, SEEN_TABLES, SOURCES, Case, healthy
 
 COUNTS = 0.2  # the share of the gain that a fault must cost to count
+LEAST_GAIN = 0.03  # where healthy trainings gain less, what a fault costs is luck
 CLOSED = 0.8  # the share of the loss that a fix must give back to have worked
 
 _shuffled = descent.permutation
@@ -154,9 +155,9 @@ def judge(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             )
     judged = []
     for r in results:
-        if (r["table"], r["balanced"]) not in norms:
+        good, trivial = norms.get((r["table"], r["balanced"]), (0.0, 0.0))
+        if good - trivial < LEAST_GAIN:
             continue
-        good, trivial = norms[r["table"], r["balanced"]]
         cost = (good - r["score"]) / max(good - trivial, 1e-9)
         first = r["found"][0] if r["found"] else None
         fault = FAULTS.get(r["operator"])

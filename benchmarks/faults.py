@@ -209,13 +209,13 @@ FAULTS: dict[str, Fault] = {
     "dropout_strong": Fault(dropout_strong, (causes.DROPOUT,)),
     "clip_hard": Fault(clip_hard, (causes.CLIPPED,), (causes.RATE_LOW,)),
     "noise_uniform": Fault(
-        data.noise_uniform, (causes.WRONG_LABELS,), (causes.NOTHING_TOLD,), fixable=False
+        data.noise_uniform, ("wrong labels",), (causes.NOTHING_TOLD,), fixable=False
     ),
     "noise_one_way": Fault(
-        data.noise_one_way, (causes.WRONG_LABELS,), (causes.NOTHING_TOLD,), fixable=False
+        data.noise_one_way, ("wrong labels",), (causes.NOTHING_TOLD,), fixable=False
     ),
     "labels_shuffled": Fault(
-        data.labels_shuffled, (causes.NOTHING_TOLD,), (causes.WRONG_LABELS,), fixable=False
+        data.labels_shuffled, (causes.NOTHING_TOLD,), ("wrong labels",), fixable=False
     ),
     "leak": Fault(data.leak, (causes.GIVEAWAY,), always_counts=True),
     "duplicates": Fault(data.duplicates, (causes.SHARED_ROWS,), fixable=False, always_counts=True),
@@ -242,7 +242,7 @@ FAULTS: dict[str, Fault] = {
     "targets_misaligned": Fault(
         data.targets_misaligned,
         (causes.NOTHING_TOLD,),
-        (causes.WRONG_LABELS,),
+        ("wrong labels",),
         fixable=False,
         other=True,
     ),

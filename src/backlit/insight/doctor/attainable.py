@@ -208,37 +208,6 @@ def train_plainly(
     )  # fmt: skip
 
 
-def predicted_unseen(
-    training: Part, judged: Part, outputs: int, folds: int = 3
-) -> tuple[NDArray[np.float64], NDArray[Any]]:
-    """Predict every row by a plain network that was not trained on it, for classes.
-
-    Parameters
-    ----------
-    training, judged : Part
-    outputs : int
-        How many classes.
-    folds : int, default 3
-
-    Returns
-    -------
-    outputs : array, shape (training and judged rows, outputs)
-    y : array of int, shape (training and judged rows,)
-    """
-    x = np.concatenate([training.inputs(slice(None)), judged.inputs(slice(None))])
-    y = np.concatenate([training.y, judged.y])
-    weights = np.concatenate([training.weights, judged.weights])
-    fold = np.random.default_rng(0).permutation(len(y)) % folds
-    found = np.zeros((len(y), outputs))
-    for number in range(folds):
-        parts = [
-            Part(x[some], y[some], weights[some], np.flatnonzero(some))
-            for some in (fold != number, fold == number)
-        ]
-        found[fold == number] = train_plainly(parts[0], parts[1], "classes", outputs).outputs
-    return found, y
-
-
 def _target_scale(y: NDArray[Any], targets: Targets) -> tuple[Any, Any]:
     if targets != "numbers":
         return 0.0, 1.0

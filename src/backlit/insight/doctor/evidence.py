@@ -16,7 +16,6 @@ from backlit.insight.doctor.judging import (
     credits,
     log_losses,
     paired,
-    share_at_least,
     trivial_outputs,
 )
 from backlit.insight.doctor.response import FACTORS, Response, respond
@@ -91,7 +90,6 @@ def gather(
         training = some_of(recording.training)
         numbers |= tell_inputs(training, reference.judged, reference.unseen)
         numbers |= tell_targets(recording.training, recording.subject.targets)
-        numbers |= _contradicted(recording, reference)
         numbers |= _order(recording)
     return Evidence(
         training=training, judged=reference.judged, unseen=reference.unseen,
@@ -226,21 +224,6 @@ def _structure(recording: Recording, signal: Signal) -> dict[str, float]:
         "last_rate": float(recording.learning_rate[-1] / np.max(recording.learning_rate)),
         "visited_late": float(np.mean(late.astype(float))),
         "looked_late": last.loss,
-    }
-
-
-def _contradicted(recording: Recording, reference: Attainable) -> dict[str, float]:
-    """Return how many labels contradict the reference where it is surest."""
-    if recording.subject.targets != "classes":
-        return {}
-    judged = reference.judged
-    z = np.sort(reference.outputs, axis=1)
-    sure = np.argsort(z[:, -2] - z[:, -1])[: max(len(z) // 4, 1)]
-    share = float(np.mean(np.argmax(reference.outputs, axis=1)[sure] != judged.y[sure]))
-    return {
-        "contradicted": share,
-        "contradicted_at_least": share_at_least(share, len(sure)),
-        "sure_rows": float(len(sure)),
     }
 
 

@@ -84,18 +84,3 @@ def paired(better: NDArray[Any], worse: NDArray[Any]) -> tuple[float, float]:
     difference = better - worse
     error = float(np.std(difference)) / np.sqrt(len(difference)) if len(difference) > 1 else np.inf
     return float(np.mean(difference)), max(error, 0.5 / len(difference))
-
-
-def share_at_least(share: float, count: int) -> float:
-    """Return the lower end of E. Wilson's one-sided 95 % interval of a share (1927).
-
-    Examples
-    --------
-    >>> from backlit.insight.doctor.judging import share_at_least
-    >>> round(share_at_least(0.5, 100), 3)
-    0.419
-    """
-    z = 1.645
-    middle = share + z**2 / (2 * count)
-    half = z * np.sqrt(share * (1 - share) / count + (z / count / 2) ** 2)
-    return float((middle - half) / (1 + z**2 / count))

@@ -127,14 +127,13 @@ def steps_too_long(e: Evidence) -> Finding | None:
 def steps_too_short(e: Evidence) -> Finding | None:
     """With ten or a hundred times the rate, the same steps come far lower."""
     quick = min(e["first x10"], e["first x100"])
-    fallen = 1 - e["kept"]
     creeps = e["update_ratio_early"] < 2e-4
     slow = e["update_ratio_early"] < 3e-3 and quick < 0.8 * e["first x1"]
     fell = e["last_rate"] < 0.01
     if not gains_without_burdens(e) or not (creeps or slow or fell):
         return None
     return Finding(
-        f"The loss fell by {fallen:.0%} of what the best constant has. A step changes a layer by "
+        f"The loss came to {e['kept']:.2f} (1 is the best constant). A step changes a layer by "
         f"at most {e['update_ratio_early']:.1e} of its size. The first {e.response.steps} "
         f"steps with ten or a hundred times the rate come to {quick:.2f} in place of "
         f"{e['first x1']:.2f}.",
@@ -171,8 +170,9 @@ def stopped_early(e: Evidence) -> Finding | None:
             0.75,
         )  # fmt: skip
     return Finding(
-        f"The loss was still falling after {e['steps']:.0f} steps: {e.response.steps} further ones "
-        f"lower it from {e['final']:.2f} to {e['further x1']:.2f} (1 is the best constant).",
+        f"After {e['steps']:.0f} steps there was more to gain: {e.response.steps} further ones "
+        f"lower the loss from {e['final']:.2f} to {e['further x1']:.2f}, and some of Adam from "
+        f"{e['kept']:.2f} to {e['relieved']:.2f} (1 is the best constant).",
         causes.FEW_EPOCHS,
         "the end of training",
         evidence,

@@ -5,17 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from backlit.insight.doctor import causes
-from backlit.insight.doctor.attainable import attainable, predicted_unseen, train_plainly
+from backlit.insight.doctor.attainable import attainable, train_plainly
 from backlit.insight.doctor.evidence import Evidence
 from backlit.insight.doctor.findings import Change, Finding, Fix
 from backlit.insight.doctor.giveaways import told_by_columns, twins
 from backlit.insight.doctor.given import Given
-from backlit.insight.doctor.judging import credits, paired, share_at_least
+from backlit.insight.doctor.judging import credits, paired
 from backlit.insight.recording import Part
-
-# Where classes overlap, a quarter of the surest tenth of rows may contradict although all labels
-# are right, as on covertype. Milder noise is for the list of suspect rows.
-_WRONG = 0.3
 
 
 def inputs_tell_nothing(e: Evidence) -> Finding | None:
@@ -97,31 +93,6 @@ def a_column_gives_away(e: Given) -> Finding | None:
         Fix("ask whether this column is known before the target is; if not, leave it out",
             ((Change("drop inputs", (column,)),),)),
         0.85,
-    )  # fmt: skip
-
-
-def labels_contradict(e: Evidence) -> Finding | None:
-    """Where networks are surest, the labels say otherwise too often."""
-    if e.numbers.get("contradicted_at_least", 0.0) < 0.06 or not e.unseen or e["loss_gap_z"] < 2:
-        return None
-    # Held-out rows alone are too few to tell: all rows are predicted by networks that did not see
-    # them.
-    outputs, y = predicted_unseen(e.training, e.judged, e.outputs)
-    z = np.sort(outputs, axis=1)
-    sure = np.argsort(z[:, -2] - z[:, -1])[: max(len(y) // 10, 25)]
-    share = float(np.mean(np.argmax(outputs, axis=1)[sure] != y[sure]))
-    low = share_at_least(share, len(sure))
-    if low < _WRONG:
-        return None
-    return Finding(
-        f"Of the {len(sure)} rows of which networks that did not see them are surest, {share:.0%} "
-        "have another label.",
-        causes.WRONG_LABELS,
-        "the labels",
-        {"contradicted": share, "rows": float(len(sure)), "at_least": low},
-        Fix("look through the list of suspect rows (backlit.insight.suspects), and correct or "
-            "drop them"),
-        0.75,
     )  # fmt: skip
 
 
@@ -308,6 +279,6 @@ def rows_in_an_order(e: Evidence) -> Finding | None:
 
 DATA_RULES = (
     held_out_differs, classes_as_numbers, rows_on_both_sides, a_column_gives_away, far_targets,
-    inputs_tell_nothing, rare_class_ignored, labels_contradict,
+    inputs_tell_nothing, rare_class_ignored,
 )  # fmt: skip
 PREPARATION_RULES = (rows_in_an_order, far_inputs, inputs_not_scaled, targets_not_scaled)
