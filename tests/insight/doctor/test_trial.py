@@ -28,6 +28,7 @@ def changed(what, value=None):
 def test_settings_are_changed():
     assert changed("learning rate", 0.1).settings.optimizer == Adam(0.001)
     assert changed("optimizer", "gradient_descent").settings.optimizer.learning_rate == 0.1
+    assert changed("seed", 3).settings.seed == 3
     assert changed("schedule").settings.schedule == Constant()
     assert changed("epochs", 2.5).settings.epochs == 10
     assert changed("patience", 9).settings.patience == 9
@@ -112,7 +113,7 @@ def test_a_change_that_is_not_known_is_refused():
 
 def test_every_change_that_is_listed_can_be_made():
     values = {
-        "learning rate": 0.1, "optimizer": "adam", "epochs": 2.0, "patience": 5, "batch size": 16,
+        "learning rate": 0.1, "optimizer": "adam", "seed": 3, "epochs": 2.0, "patience": 5, "batch size": 16,
         "penalties": 0.0, "dropout": 0.0, "hidden": (4,), "activation": "tanh",
         "initial weights": "automatic", "inputs": "standardise", "loss": "log_loss",
         "drop inputs": (0,), "drop rows": (0,), "weights": "balance",
