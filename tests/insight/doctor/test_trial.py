@@ -107,13 +107,14 @@ def test_numbers_become_classes():
 
 
 def test_a_change_that_is_not_known_is_refused():
-    with pytest.raises(ValueError, match=r"a change must be one of learning rate, .*, not 'luck'"):
+    with pytest.raises(ValueError, match=r"a change must be one of learning .*, not 'luck'"):
         changed("luck")
 
 
 def test_every_change_that_is_listed_can_be_made():
     values = {
-        "learning rate": 0.1, "optimizer": "adam", "seed": 3, "epochs": 2.0, "patience": 5, "batch size": 16,
+        "learning rate": 0.1, "optimizer": "adam", "seed": 3, "epochs": 2.0, "patience": 5,
+        "batch size": 16,
         "penalties": 0.0, "dropout": 0.0, "hidden": (4,), "activation": "tanh",
         "initial weights": "automatic", "inputs": "standardise", "loss": "log_loss",
         "drop inputs": (0,), "drop rows": (0,), "weights": "balance",
