@@ -130,6 +130,26 @@ def add_show(verbs: Any) -> argparse.ArgumentParser:
     return parser
 
 
+def add_doctor(verbs: Any) -> argparse.ArgumentParser:
+    """Add ``backlit doctor``."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        "doctor",
+        help="say what is wrong with a run, and what to change",
+        description="Make the steps of a run again, and say what is wrong with its training, network "
+        "or data, with the numbers that speak for it and what to change; or that nothing is. The "
+        "exit code is 0 if nothing was found, and 1 if something was.",
+    )
+    option = parser.add_argument
+    option("run", metavar="RUN", help="the folder of a run")
+    option("file", nargs="?", metavar="FILE", help="its table, if it has moved")
+    option("--json", action="store_true", help="print JSON")
+    option("--try", dest="tries", action="store_true",
+           help="apply the first fix to a copy, train it, and compare")  # fmt: skip
+    option("--seeds", dest="n_seeds", type=_integer, metavar="N",
+           help="train it with N seeds, to see whether they agree")  # fmt: skip
+    return parser
+
+
 def add_demo(verbs: Any) -> argparse.ArgumentParser:
     """Add ``backlit demo``."""
     parser: argparse.ArgumentParser = verbs.add_parser(

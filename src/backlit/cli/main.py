@@ -11,7 +11,14 @@ import sys
 from collections.abc import Sequence
 
 import backlit
-from backlit.cli.arguments import add_demo, add_predict, add_show, add_train, add_warmup
+from backlit.cli.arguments import (
+    add_demo,
+    add_doctor,
+    add_predict,
+    add_show,
+    add_train,
+    add_warmup,
+)
 
 BAD_INPUT, INTERRUPTED = 2, 130  # 130 is 128 + SIGINT, as shells have it
 
@@ -27,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0; 1 if training diverged; 2 for bad input (with one sentence on stderr); 130
+        The exit code: 0; 1 if training diverged or the doctor found something; 2 for bad input (with one sentence on stderr); 130
         after Ctrl-C.
     """
     for name in ("stdout", "stderr"):
@@ -64,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     add_train(verbs).set_defaults(verb=_train)
     add_predict(verbs).set_defaults(verb=_predict)
     add_show(verbs).set_defaults(verb=_show)
+    add_doctor(verbs).set_defaults(verb=_doctor)
     add_demo(verbs).set_defaults(verb=_demo)
     add_warmup(verbs).set_defaults(verb=_warmup)
     return parser
@@ -87,6 +95,19 @@ def _show(arguments: argparse.Namespace) -> int:
 
     show(arguments.run)
     return 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from backlit.cli.doctor import doctor
+
+    found = doctor(
+        arguments.run,
+        arguments.file,
+        as_json=arguments.json,
+        tries=arguments.tries,
+        n_seeds=arguments.n_seeds,
+    )
+    return min(found, 1)
 
 
 def _demo(arguments: argparse.Namespace) -> int:

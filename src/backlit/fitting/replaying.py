@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from backlit.fitting.again import plan_of, prepare_again
 from backlit.fitting.data import Data, is_known
 from backlit.fitting.fit import start_weights
 from backlit.fitting.sources import Source, as_run
+from backlit.insight.doctor.trial import Plan as DoctorPlan
 from backlit.insight.recording import Names, Recording
 from backlit.insight.trained import watch
 from backlit.networks.network import Parameters
@@ -64,31 +65,82 @@ def replay(
     >>> recording.epochs, recording.output_names
     (3, ('large', 'small'))
     """
-    run = as_run(run)
-    document = run.document()
-    plan = plan_of(run, document)
-    settings = plan.settings
-    state = run.state(settings)
-    if not state.epoch:
-        raise ValueError(f"no epoch of {run.folder} is done yet, so there is nothing to replay")
-    prepared = prepare_again(run, document, plan, run.model(), data, validation)
-    trained, recording = watch(
-        prepared.network,
-        prepared.training,
-        prepared.validation,
-        settings,
-        start=_start(document.get("start"), prepared, settings),
-        rows=(prepared.training_rows, prepared.validation_table.row_numbers),
-        names=_names(prepared),
-        callbacks=[*callbacks, _Until(state.epoch)],
-    )
-    if trained.state.theta.tobytes() != state.theta.tobytes():
-        raise ValueError(
-            f"{run.folder} was made again, and other parameters came out: it was gone on with "
-            "other settings, or made by other versions or on another kind of machine; train it "
-            "anew to look at its steps"
+    return Again.of(run, data, validation).recording(callbacks)
+
+
+@dataclass(frozen=True, eq=False)
+class Again:
+    """All that a run was made of, read again.
+
+    Attributes
+    ----------
+    run : Run
+    data : Data
+    settings : Settings
+    start : dict of str to array
+        The weights that it began with.
+    state : State
+        Where it came to.
+    """
+
+    run: Run
+    data: Data
+    settings: Settings
+    start: Parameters
+    state: State
+
+    @classmethod
+    def of(
+        cls, run: Run | Path | str, data: Source | None = None, validation: Source | None = None
+    ) -> Again:
+        """Read a run and its data.
+
+        Parameters
+        ----------
+        run, data, validation
+            As for `replay`.
+
+        Raises
+        ------
+        ValueError
+            If the run is damaged or has no epoch, or the data are others.
+        """
+        run = as_run(run)
+        document = run.document()
+        plan = plan_of(run, document)
+        settings = plan.settings
+        state = run.state(settings)
+        if not state.epoch:
+            raise ValueError(f"no epoch of {run.folder} is done yet, so there is nothing to replay")
+        prepared = prepare_again(run, document, plan, run.model(), data, validation)
+        start = _start(document.get("start"), prepared, settings)
+        return cls(run, prepared, settings, start, state)
+
+    def recording(self, callbacks: Sequence[Callback] = ()) -> Recording:
+        """Make the steps again; see `replay`."""
+        data = self.data
+        trained, recording = watch(
+            data.network,
+            data.training,
+            data.validation,
+            self.settings,
+            start=self.start,
+            rows=(data.training_rows, data.validation_table.row_numbers),
+            names=_names(data),
+            callbacks=[*callbacks, _Until(self.state.epoch)],
         )
-    return recording
+        if trained.state.theta.tobytes() != self.state.theta.tobytes():
+            raise ValueError(
+                f"{self.run.folder} was made again, and other parameters came out: it was gone on "
+                "with other settings, or made by other versions or on another kind of machine; "
+                "train it anew to look at its steps"
+            )
+        return recording
+
+    def plan(self) -> DoctorPlan:
+        """Return the training as a plan that the doctor can change."""
+        data = self.data
+        return DoctorPlan(data.network, data.training, data.validation, self.settings, self.start)
 
 
 class _Until:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from backlit.insight.recording import Recording
 
 if TYPE_CHECKING:
+    from backlit.insight.doctor.diagnosis import Diagnosis
     from backlit.insight.example import Example
     from backlit.insight.goals import Prediction
     from backlit.insight.inputs import IntegratedGradients, LinearMap
@@ -63,6 +64,13 @@ class Insight:
             "each."
         )
         return f"{self.told} {said}".strip()
+
+    def diagnosis(self, **options: Any) -> Diagnosis:
+        """Return what is wrong with the training, its network or its data; see `diagnose`."""
+        from backlit.insight.doctor import diagnose
+
+        self._need_steps("diagnosis")
+        return diagnose(self.recording, **options)
 
     def example(self, row: int, step: int | None = None, epoch: int | None = None) -> Example:
         """Return one row of one step: every value, delta and gradient; see `example`."""

@@ -105,3 +105,16 @@ def test_what_cannot_be_looked_at_is_refused(arguments, message):
 def test_names_that_are_too_few_are_refused():
     with pytest.raises(ValueError, match="names has 1 names, and X has 4 columns"):
         check_data(X, Y, names=["a"])
+
+
+def test_rare_levels_that_chance_left_out_are_no_other_preparation():
+    """Of a column with many levels, most inputs are 1 in a few rows only."""
+    rng = np.random.default_rng(0)
+    levels = np.eye(200)[rng.integers(0, 200, 400)]
+    number = rng.normal(size=(400, 1))
+    x = np.concatenate([number, levels], axis=1)
+    y = (number[:, 0] > 0).astype(int)
+    check = check_data(x[:320], y[:320], (x[320:], y[320:]))
+    assert not [f for f in check.findings if f.cause == "held-out rows prepared otherwise"]
+    stretched = check_data(x[:320], y[:320], (3 * x[320:], y[320:]))
+    assert [f for f in stretched.findings if f.cause == "held-out rows prepared otherwise"]

@@ -54,6 +54,9 @@ class Given:
         )
 
 
+OFTEN = 10  # rows, held out, in which a column is expected to hold something unusual
+
+
 def tell_inputs(training: Part, judged: Part, unseen: bool) -> dict[str, float]:
     """Return the scales of the columns, far values, and how held-out rows differ.
 
@@ -87,7 +90,12 @@ def tell_inputs(training: Part, judged: Part, unseen: bool) -> dict[str, float]:
     }  # fmt: skip
     if not unseen or not size.size:
         return found
-    mine, theirs = even(x)[:, vary], even(judged.inputs(slice(None)))[:, vary]
+    mine, theirs = even(x), even(judged.inputs(slice(None)))
+    # A rare level may be missing from the held-out rows by chance alone.
+    often = np.mean(mine != np.median(mine, axis=0), axis=0) * len(theirs) >= OFTEN
+    if not np.any(vary & often):
+        return found
+    mine, theirs = mine[:, vary & often], theirs[:, vary & often]
     deviations = np.maximum(np.std(mine, axis=0), 1e-9)
     shift = float(np.median(np.abs(np.mean(theirs, axis=0) - np.mean(mine, axis=0)) / deviations))
     ratios = np.maximum(np.std(theirs, axis=0), 1e-9) / deviations
