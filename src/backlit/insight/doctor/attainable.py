@@ -18,11 +18,12 @@ from backlit.insight.doctor.judging import credits, paired, trivial_outputs
 from backlit.insight.recording import Part, Recording
 from backlit.insight.subject import Subject, Targets
 from backlit.networks.network import Network
+from backlit.training.engines import unsupported
 from backlit.training.loop import train
 from backlit.training.optimizers import AdamW
 from backlit.training.parameters import Layout
 from backlit.training.schedules import Cosine
-from backlit.training.settings import Settings
+from backlit.training.settings import Settings, changed
 
 _LOSS = {"classes": "log_loss", "labels": "label_log_loss", "numbers": "squared_loss",
          "counts": "poisson_loss"}  # fmt: skip
@@ -178,6 +179,9 @@ def train_plainly(
         epochs=int(np.clip(_STEPS * _BATCH // len(y), 5, 200)),
         batch_size=_BATCH,
     )
+    # Thousands of small steps: kernels make them many times as fast as NumPy.
+    if not unsupported(network, settings, len(y)):
+        settings = changed(settings, engine="native")
 
     def arrays(some: Part) -> tuple[Any, Any, Any]:
         if targets != "classes":
