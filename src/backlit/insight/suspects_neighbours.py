@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 NEIGHBOURS = 5
-FAR = 4.0
+FAR = 6.0
 """How many robust standard deviations of the logarithm of its distance make a row an outlier."""
 
 _REFERENCE = 4000  # rows that stand for all, where distances from every row are asked for
@@ -96,7 +96,7 @@ def remoteness(x: Any) -> NDArray[np.float64]:
     >>> import numpy as np
     >>> from backlit.insight.suspects_neighbours import remoteness
     >>> x = np.append(np.random.default_rng(0).normal(size=(200, 2)), [[40, 40]], axis=0)
-    >>> np.flatnonzero(remoteness(x) > 4)
+    >>> np.flatnonzero(remoteness(x) > 6)
     array([200])
     """
     from sklearn.neighbors import NearestNeighbors

@@ -133,7 +133,7 @@ def fit_class_noise(
             tries = [_fit(each, labels, rate) for rate in _STARTS]
             starts.append(min(tries, key=lambda found: found[1])[0])
         noise = _joined(starts, both[1], labels)
-        count = float(np.sum(noise.wrong(outputs, given)))
+        wrong = noise.wrong(outputs, given)
         groups = np.arange(len(labels)) % _GROUPS
         left_out = []
         for group in range(_GROUPS):
@@ -145,11 +145,11 @@ def fit_class_noise(
             joined = _joined(found, both[1][others], labels[others])
             left_out.append(np.sum(joined.wrong(outputs, given)))
     # The delete-a-group jackknife (J. Shao and D. Tu, "The Jackknife and Bootstrap", 1995, 2.3);
-    # rare events vary by themselves; and the two estimates of the flips differ.
+    # given the model, each row is wrong or not by its chance; and the two estimates differ.
     spread = (_GROUPS - 1) / _GROUPS * np.sum((np.array(left_out) - np.mean(left_out)) ** 2)
     sizes = np.bincount(given, minlength=len(noise.flips))
     first, second = (float(sizes @ (1 - np.diag(each.flips))) for each in starts)
-    return noise, float(np.sqrt(spread + count + (first - second) ** 2 / 4))
+    return noise, float(np.sqrt(spread + np.sum(wrong * (1 - wrong)) + (first - second) ** 2 / 4))
 
 
 def _joined(found: list[ClassNoise], outputs: NDArray[Any], given: NDArray[np.intp]) -> ClassNoise:

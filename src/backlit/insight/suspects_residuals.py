@@ -86,7 +86,7 @@ def judge_residuals(predicted: NDArray[Any], given: NDArray[Any]) -> Residuals:
     counts = np.array([np.sum(fit[1]) for fit in fits])
     wrong = weights @ np.array([fit[1] for fit in fits])
     spread = weights @ (counts - np.sum(wrong)) ** 2
-    return Residuals(z, wrong, float(np.sqrt(np.sum(wrong) + spread)))
+    return Residuals(z, wrong, float(np.sqrt(np.sum(wrong * (1 - wrong)) + spread)))
 
 
 def _usual_size(predicted: NDArray[Any], residual: NDArray[Any]) -> NDArray[np.float64]:
