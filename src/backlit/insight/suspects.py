@@ -217,7 +217,7 @@ def suspects(recording: Recording, *, most: int = 200) -> Suspects:
     >>> from backlit.insight.trained import watch
     >>> from backlit.networks import Network
     >>> rng = np.random.default_rng(0)
-    >>> x = np.concatenate([rng.normal(-2, 1, (200, 2)), rng.normal(2, 1, (200, 2))])
+    >>> x = np.concatenate([rng.normal(-3, 1, (200, 2)), rng.normal(3, 1, (200, 2))])
     >>> y = np.repeat([0, 1], 200)
     >>> y[:6] = 1
     >>> _, recording = watch(Network(2, (8,), 2), (x, y), epochs=20)
