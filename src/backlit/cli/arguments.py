@@ -135,9 +135,9 @@ def add_doctor(verbs: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
         "doctor",
         help="say what is wrong with a run, and what to change",
-        description="Make the steps of a run again, and say what is wrong with its training, network "
-        "or data, with the numbers that speak for it and what to change; or that nothing is. The "
-        "exit code is 0 if nothing was found, and 1 if something was.",
+        description="Make the steps of a run again, and say what is wrong with its training, "
+        "network or data, with the numbers that speak for it and what to change; or that nothing "
+        "is. The exit code is 0 if nothing was found, and 1 if something was.",
     )
     option = parser.add_argument
     option("run", metavar="RUN", help="the folder of a run")

@@ -34,8 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0; 1 if training diverged or the doctor found something; 2 for bad input (with one sentence on stderr); 130
-        after Ctrl-C.
+        The exit code: 0; 1 if training diverged or the doctor found something; 2 for bad input
+        (with one sentence on stderr); 130 after Ctrl-C.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
