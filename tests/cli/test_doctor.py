@@ -44,6 +44,13 @@ def test_a_finding_is_said_and_sets_the_exit_code(sick, capsys):
     assert "Learning rate too low" in capsys.readouterr().out
 
 
+def test_what_was_tried_is_said_in_a_sentence(sick, capsys):
+    assert main(["doctor", sick, "--try"]) == 1
+    said = capsys.readouterr().out.strip().splitlines()[-1]
+    assert said.startswith("Tried on a copy: learning rate")
+    assert "The score on held-out rows rose" in said
+
+
 def test_json_has_the_findings_and_what_was_tried(sick, capsys):
     assert main(["doctor", sick, "--json", "--try"]) == 1
     document = json.loads(capsys.readouterr().out)

@@ -67,7 +67,7 @@ def _json(diagnosis: Diagnosis, tried: Tried | None) -> str:
 
 
 def _words(diagnosis: Diagnosis, tried: Tried | None) -> str:
-    return str(diagnosis) if tried is None else f"{diagnosis}\n\n{tried}"
+    return str(diagnosis) if tried is None else f"{diagnosis}\n\n{tried.summary()}"
 
 
 def _say(what: str) -> None:

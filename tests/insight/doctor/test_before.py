@@ -118,3 +118,14 @@ def test_rare_levels_that_chance_left_out_are_no_other_preparation():
     assert not [f for f in check.findings if f.cause == "held-out rows prepared otherwise"]
     stretched = check_data(x[:320], y[:320], (3 * x[320:], y[320:]))
     assert [f for f in stretched.findings if f.cause == "held-out rows prepared otherwise"]
+
+
+def test_columns_of_rare_levels_are_not_small_inputs():
+    rng = np.random.default_rng(1)
+    levels = np.eye(300)[rng.integers(0, 300, 400)]
+    numbers = rng.normal(size=(400, 3))
+    y = (numbers[:, 0] > 0).astype(int)
+    sane = check_data(np.concatenate([numbers, levels], axis=1), y)
+    assert "inputs not scaled" not in [f.cause for f in sane.findings]
+    far = check_data(np.concatenate([1000 * numbers, levels], axis=1), y)
+    assert "inputs not scaled" in [f.cause for f in far.findings]

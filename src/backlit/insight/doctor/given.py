@@ -54,7 +54,7 @@ class Given:
         )
 
 
-OFTEN = 10  # rows, held out, in which a column is expected to hold something unusual
+OFTEN = 10  # rows in which a column must hold something unusual to be judged
 
 
 def tell_inputs(training: Part, judged: Part, unseen: bool) -> dict[str, float]:
@@ -75,7 +75,9 @@ def tell_inputs(training: Part, judged: Part, unseen: bool) -> dict[str, float]:
     even = Evening.of(x)
     deviation = np.std(x, axis=0)
     vary = deviation > 1e-12 * np.maximum(np.max(np.abs(x), axis=0), 1e-300)
-    size = np.sqrt(np.mean(x**2, axis=0))[vary]
+    # A rare level's column is nearly always 0, and that is as it should be.
+    known = vary & (np.sum(x != np.median(x, axis=0), axis=0) >= OFTEN)
+    size = np.sqrt(np.mean(x**2, axis=0))[known if np.any(known) else vary]
     far = np.max(np.abs(x - even.middle) / even.spread, axis=1, initial=0.0)
     found = {
         "constant_columns": float(np.sum(~vary)),
